@@ -13,7 +13,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 /// Everything one gateway process does.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub process: Process,
     pub log: Log,
