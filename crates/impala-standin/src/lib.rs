@@ -1,1 +1,6 @@
-//! Stub.
+//! stub
+#![allow(dead_code, unused_imports)]
+mod clock;
+mod ids;
+mod sql;
+mod thrift_io;

@@ -1,1 +1,26 @@
-//! Stub.
+//! Oxpecker's data plane: listeners, relay, probes, reload, drain, access log.
+//!
+//! Knows nothing of command lines, admin pages or JSON shapes: the binary hands in a checked
+//! configuration and gets a [`Gateway`]. One thread a core runs the connections it accepted;
+//! the caller's runtime runs probes and name look-ups. See ARCHITECTURE.md.
+
+mod accept;
+mod connection;
+mod convert;
+mod counters;
+mod gateway;
+mod limit;
+mod listener;
+mod log;
+mod probe;
+mod quota;
+mod record;
+mod relay;
+mod resolve;
+mod socket;
+mod state;
+mod worker;
+
+pub use gateway::{ApplyError, Drained, Gateway};
+pub use listener::ListenError;
+pub use log::{Log, LogError};

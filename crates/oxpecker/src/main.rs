@@ -1,2 +1,89 @@
-//! Stub.
-fn main() {}
+//! The `oxpecker` program: command line, signals and exit codes around the library crates.
+
+mod check;
+mod exit;
+mod load;
+mod privileges;
+mod run;
+mod service;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use exit::Exit;
+
+/// The load balancer that knows Apache Impala.
+///
+/// Stands between Impala's clients (impala-shell, Hue, JDBC, ODBC, impyla) and its
+/// coordinators, where sites put HAProxy, an F5 BIG-IP or a cloud load balancer.
+#[derive(Debug, Parser)]
+#[command(name = "oxpecker", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 fine, 1 failure at run time, 2 wrong usage, 3 configuration errors,
+4 warnings under --strict, 6 the drain deadline cut connections.
+
+Signals of `run`: HUP reloads (all or nothing), TERM drains and a second TERM cuts,
+INT stops now, USR1 opens log files anew.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway in the foreground
+    Run {
+        #[command(flatten)]
+        files: Files,
+        /// Write the process id to this file (overrides the configuration)
+        #[arg(short = 'p', long, value_name = "FILE")]
+        pidfile: Option<PathBuf>,
+    },
+    /// Check a configuration and show all problems at once; opens no socket
+    Check {
+        #[command(flatten)]
+        files: Files,
+        /// Treat warnings as errors (exit status 4)
+        #[arg(long)]
+        strict: bool,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Show the effective configuration and where each value comes from
+    Explain {
+        #[command(flatten)]
+        files: Files,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Files {
+    /// Configuration: a .toml file, or a directory whose *.toml files are read in order.
+    /// May be given several times. Without it: /etc/oxpecker/oxpecker.toml and
+    /// /etc/oxpecker/conf.d/
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+fn main() -> ExitCode {
+    let exit = match Args::parse().command {
+        Command::Run { files, pidfile } => run::run(&files.files, pidfile),
+        Command::Check { files, strict, format } => check::check(&files.files, strict, format),
+        Command::Explain { files } => check::explain(&files.files),
+    };
+    exit.unwrap_or_else(|error| {
+        // The whole chain on one line: causes are what an administrator greps for.
+        eprintln!("oxpecker: {error:#}");
+        Exit::of(&error)
+    })
+    .into()
+}

@@ -1,0 +1,145 @@
+//! The configuration text of every peer. Only what the comparison needs is set; all else is as
+//! each program has it.
+
+use super::Place;
+
+/// Enough for the works; HAProxy reserves descriptors for it, pipes included.
+const HAPROXY_CONNECTIONS: usize = 9_000;
+const HAPROXY_CONNECTIONS_SPLICING: usize = 2_000;
+
+pub(super) fn oxpecker(place: &Place<'_>) -> String {
+    format!(
+        r#"[process]
+threads = 1
+[log]
+access = "tcplog"
+[[log.target]]
+to = "udp:{syslog}"
+facility = "local0"
+[node.b]
+address = "{address}"
+[pool.p]
+port = {port}
+members = ["b"]
+monitor = "tcp"
+[virtual.v]
+listen = "{listen}"
+pool = "p"
+type = "layer4"
+protocol_profile = "hour"
+[profile.protocol.hour]
+parent = "fastl4"
+idle_timeout = "1h"
+"#,
+        syslog = place.syslog,
+        address = place.backend.ip(),
+        port = place.backend.port(),
+        listen = place.listen,
+    )
+}
+
+pub(super) fn haproxy(place: &Place<'_>, tuned: bool) -> String {
+    let (pipes, splice, connections) = if tuned {
+        (
+            "    tune.pipesize 1048576\n",
+            "    option splice-request\n    option splice-response\n",
+            HAPROXY_CONNECTIONS_SPLICING,
+        )
+    } else {
+        ("", "", HAPROXY_CONNECTIONS)
+    };
+    format!(
+        "global
+    nbthread 1
+    maxconn {connections}
+    log {syslog} local0
+    stats socket {control} mode 600
+{pipes}defaults
+    mode tcp
+    log global
+    option tcplog
+{splice}    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+frontend v
+    bind {listen}
+    default_backend p
+backend p
+    server b {backend} check
+",
+        syslog = place.syslog,
+        control = place.control_socket().display(),
+        listen = place.listen,
+        backend = place.backend,
+    )
+}
+
+pub(super) fn nginx(place: &Place<'_>) -> String {
+    format!(
+        "load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+user root;
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {directory}/nginx.pid;
+events {{ worker_connections 20000; }}
+stream {{
+    log_format tcp '$remote_addr [$time_local] $protocol $status $bytes_sent $bytes_received '
+                   '$session_time $upstream_addr $upstream_connect_time';
+    access_log {log} tcp;
+    upstream p {{ server {backend}; }}
+    server {{
+        listen {listen};
+        proxy_pass p;
+        proxy_connect_timeout 5s;
+        proxy_timeout 1h;
+        proxy_half_close on;
+    }}
+}}
+",
+        directory = place.directory.display(),
+        log = place.log_file().display(),
+        backend = place.backend,
+        listen = place.listen,
+    )
+}
+
+pub(super) fn envoy(place: &Place<'_>) -> String {
+    format!(
+        r#"static_resources:
+  listeners:
+  - address: {{ socket_address: {{ address: {listen_ip}, port_value: {listen_port} }} }}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.tcp_proxy
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy
+          stat_prefix: bench
+          cluster: p
+          idle_timeout: 3600s
+          access_log:
+          - name: envoy.access_loggers.file
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
+              path: {log}
+  clusters:
+  - name: p
+    type: STATIC
+    connect_timeout: 5s
+    circuit_breakers:
+      thresholds: [{{ max_connections: 20000, max_pending_requests: 20000 }}]
+    health_checks:
+    - {{ timeout: 2s, interval: 2s, unhealthy_threshold: 3, healthy_threshold: 1, tcp_health_check: {{}} }}
+    load_assignment:
+      cluster_name: p
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{ address: {{ socket_address: {{ address: {backend_ip}, port_value: {backend_port} }} }} }}
+"#,
+        listen_ip = place.listen.ip(),
+        listen_port = place.listen.port(),
+        log = place.log_file().display(),
+        backend_ip = place.backend.ip(),
+        backend_port = place.backend.port(),
+    )
+}

@@ -1,0 +1,156 @@
+//! The choice of a member: persistence, then rules and limits, then the method.
+//!
+//! Changes nothing but the turns of the rotation; counting and sticking are the balancer's.
+
+use super::Pool;
+use crate::member::Member;
+use crate::method::{self, Candidate, Random};
+use crate::node::Nodes;
+use crate::outcome::{ChosenBy, Refusal};
+use crate::priority;
+use crate::spec::{Health, MemberId, Request, Scope, WhenAllDown};
+
+/// What was chosen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Picked {
+    pub(crate) slot: usize,
+    pub(crate) by: ChosenBy,
+    /// The member the client's persistence entry shall name from now on.
+    pub(crate) stick_to: MemberId,
+}
+
+/// A member that operators and limits allow, with what decides whether the method sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Contender {
+    standing: Standing,
+    priority: u16,
+    untried: bool,
+    candidate: Candidate,
+}
+
+/// From the best to the worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Usable,
+    /// Answers, or might: before `Down` when failing open.
+    Doubtful,
+    Down,
+}
+
+impl Pool {
+    /// Picks a member for the request; `stuck` is the one its persistence entry names.
+    ///
+    /// `contenders` and `candidates` are scratch space that keeps its capacity between calls.
+    pub(crate) fn select(
+        &mut self,
+        request: &Request<'_>,
+        stuck: Option<MemberId>,
+        nodes: &Nodes,
+        random: &mut Random,
+        (contenders, candidates): &mut (Vec<Contender>, Vec<Candidate>),
+    ) -> Result<Picked, Refusal> {
+        let unknown_is_usable = self.unknown_is_usable(request);
+        let standing = |member: &Member| match member.monitor.health(request.now) {
+            Health::Up => Standing::Usable,
+            Health::Unknown if unknown_is_usable => Standing::Usable,
+            Health::Unknown | Health::Quiescing => Standing::Doubtful,
+            Health::Down => Standing::Down,
+        };
+        let untried = |member: &Member| !request.tried.contains(&member.id);
+
+        // A removed member, or one of another pool, is not among ours: the entry is void.
+        let stuck = stuck.and_then(|id| self.members.iter().position(|m| m.id == id));
+        let stuck = stuck
+            .filter(|&slot| self.members[slot].takes_persisted() && untried(&self.members[slot]));
+        let picked = |slot: usize, by| Picked { slot, by, stick_to: self.members[slot].id };
+
+        // Sessions of the client live on that member: a full one may have room again soon, so the
+        // client goes elsewhere this time and its entry stays.
+        let mut keep = None;
+        if let Some(slot) = stuck.filter(|&slot| standing(&self.members[slot]) == Standing::Usable)
+        {
+            if !self.members[slot].is_full() {
+                return Ok(picked(slot, ChosenBy::Persistence));
+            }
+            keep = Some(self.members[slot].id);
+        }
+
+        contenders.clear();
+        let (mut any_enabled, mut any_usable) = (false, false);
+        for (slot, member) in self.members.iter().enumerate().filter(|(_, m)| m.takes_new()) {
+            any_enabled = true;
+            any_usable |= standing(member) == Standing::Usable;
+            if !member.is_full() {
+                contenders.push(Contender {
+                    standing: standing(member),
+                    priority: member.spec.priority,
+                    untried: untried(member),
+                    candidate: self.candidate(slot, request, nodes),
+                });
+            }
+        }
+
+        let mut by = ChosenBy::Method;
+        if any_usable {
+            contenders.retain(|contender| contender.standing == Standing::Usable);
+        } else if self.spec.when_all_down == WhenAllDown::Refuse {
+            return Err(if keep.is_some() { Refusal::AllFull } else { Refusal::NoUsableMember });
+        } else {
+            by = ChosenBy::FailOpen;
+            // When nothing measured counts, the member that has the sessions is the best guess.
+            if let Some(slot) = stuck.filter(|&slot| !self.members[slot].is_full()) {
+                return Ok(picked(slot, by));
+            }
+        }
+        if contenders.is_empty() {
+            let full = any_enabled || keep.is_some();
+            return Err(if full { Refusal::AllFull } else { Refusal::NoUsableMember });
+        }
+
+        narrow(contenders, self.spec.priority_min_active);
+        candidates.clear();
+        candidates.extend(contenders.iter().map(|contender| contender.candidate));
+        let index = method::pick(self.spec.method, candidates, request.client, random);
+        let slot = candidates[index.ok_or(Refusal::NoUsableMember)?].slot;
+        let stick_to = keep.unwrap_or(self.members[slot].id);
+        for candidate in candidates.iter() {
+            self.members[candidate.slot].credit = candidate.credit;
+        }
+        Ok(Picked { slot, by, stick_to })
+    }
+
+    /// Members not yet probed serve where nobody probes, and at start until a first one is up.
+    fn unknown_is_usable(&self, request: &Request<'_>) -> bool {
+        let is_up = |member: &Member| member.monitor.health(request.now) == Health::Up;
+        !self.spec.monitored || !self.members.iter().any(|m| m.takes_new() && is_up(m))
+    }
+
+    fn candidate(&self, slot: usize, request: &Request<'_>, nodes: &Nodes) -> Candidate {
+        let member = &self.members[slot];
+        Candidate {
+            slot,
+            weight: member.weight,
+            effective_weight: member.effective_weight(&self.spec, request.now),
+            load: match self.spec.scope {
+                Scope::Node => nodes[member.node].counts.open,
+                Scope::Member => member.counts.open,
+            },
+            name_hash: member.name_hash,
+            credit: member.credit,
+        }
+    }
+}
+
+/// Leaves the contenders the method shall see; at least one, if there were any.
+///
+/// Untried ones win over standing, standing over priority groups. A tried member is left only when
+/// every contender was tried: whether to try the same one again is the data plane's decision.
+fn narrow(contenders: &mut Vec<Contender>, priority_min_active: u32) {
+    let Some(best) = contenders.iter().min_by_key(|c| (!c.untried, c.standing)).copied() else {
+        return;
+    };
+    contenders.retain(|contender| contender.standing == best.standing);
+    let groups = contenders.iter().map(|contender| (contender.priority, contender.untried));
+    let floor = priority::floor(groups, priority_min_active);
+    contenders.retain(|contender| contender.priority >= floor && contender.untried == best.untried);
+}

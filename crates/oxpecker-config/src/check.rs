@@ -1,0 +1,249 @@
+//! From texts to a checked configuration: parse, put together, read, then look at what the
+//! parts mean together. All problems are collected; the first one stops nothing.
+
+mod advice;
+mod clash;
+mod syntax;
+
+use toml::de::DeTable;
+
+use crate::context::Ctx;
+use crate::diagnostic::Diagnostic;
+use crate::file::pool::PoolRead;
+use crate::file::virtual_server::{Profiles, VirtualRead};
+use crate::file::{self, Named, Read, Tables};
+use crate::mask;
+use crate::model::{Admin, Config, Node};
+use crate::options::BUILT_IN;
+use crate::origin::{Entry, Origins, Section, Shown};
+use crate::source::{Input, Source};
+use crate::text::{File, Place};
+
+/// A configuration file has a few hundred lines; what is longer than this is none.
+const BYTES_MAX: usize = 16 << 20;
+
+/// A good configuration, what is doubtful about it, and where its values came from.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    pub config: Config,
+    pub warnings: Vec<Diagnostic>,
+    pub origin: Origins,
+}
+
+/// Everything that was read, good or not.
+struct Parts {
+    nodes: Vec<Read<Node>>,
+    pools: Vec<Read<PoolRead>>,
+    virtuals: Vec<Read<VirtualRead>>,
+    admin: Option<Read<Admin>>,
+}
+
+/// Checks several inputs as one configuration. On failure: errors and warnings, in file order.
+pub fn check(inputs: &[Input], source: &dyn Source) -> Result<Checked, Vec<Diagnostic>> {
+    let mut files = vec![File::new("(built in)".to_owned(), BUILT_IN.to_owned())];
+    let mut too_long = Vec::new();
+    for input in inputs {
+        let text = if input.text.len() > BYTES_MAX {
+            too_long.push(files.len());
+            String::new()
+        } else {
+            input.text.clone()
+        };
+        files.push(File::new(input.name.clone(), text));
+    }
+    if files.len() == 1 {
+        files.push(File::new("(no input)".to_owned(), String::new()));
+    }
+    let texts: Vec<String> = files.iter().map(|file| file.text.clone()).collect();
+    let parsed: Vec<_> = texts.iter().map(|text| DeTable::parse_recoverable(text)).collect();
+    for (file, (table, _)) in files.iter_mut().zip(&parsed) {
+        let secrets = mask::secrets(&file.text, table.get_ref());
+        file.set_secrets(secrets);
+    }
+
+    let mut ctx = Ctx::new(&files, source);
+    for file in too_long {
+        let message = format!("the file is longer than {} MiB", BYTES_MAX >> 20);
+        ctx.error(Place::new(file, 0..0), message).syntax();
+    }
+    let mut tables = Tables::default();
+    for (file, (table, errors)) in parsed.iter().enumerate() {
+        syntax::report(&mut ctx, file, errors);
+        file::collect(&mut ctx, file, table.get_ref(), &mut tables);
+    }
+    let (config, origin) = read(&mut ctx, tables);
+    let failed = ctx.has_errors();
+    let diagnostics = ctx.into_diagnostics();
+    match config {
+        Some(config) if !failed => Ok(Checked { config, warnings: diagnostics, origin }),
+        _ => Err(diagnostics),
+    }
+}
+
+/// Reads every table, then checks them together.
+fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
+    let nowhere = Place::new(1, 0..0);
+    ctx.names.nodes = file::index(&tables.nodes);
+    ctx.names.pools = file::index(&tables.pools);
+    ctx.names.monitors = file::index(&tables.monitors);
+    ctx.names.protocols = file::index(&tables.protocols);
+    ctx.names.persistences = file::index(&tables.persistences);
+    ctx.names.tls_clients = file::index(&tables.tls_clients);
+    ctx.names.tls_servers = file::index(&tables.tls_servers);
+
+    let mut sections = Sections::default();
+    let process = file::process::process(ctx, tables.process, nowhere);
+    sections.push("[process]", &process);
+    let log = file::process::log(ctx, tables.log, nowhere);
+    sections.push("[log]", &log);
+    let level = log.item.as_ref().map_or(crate::model::Level::Info, |log| log.level);
+    let targets: Vec<_> = tables
+        .log_targets
+        .into_iter()
+        .map(|(place, layer)| file::process::log_target(ctx, place, layer, level))
+        .collect();
+    targets.iter().for_each(|target| sections.push("[[log.target]]", target));
+    let admin = tables
+        .admin
+        .place
+        .is_some()
+        .then(|| file::process::admin(ctx, tables.admin, nowhere));
+    admin.iter().for_each(|admin| sections.push("[admin]", admin));
+
+    let nodes: Vec<_> = tables.nodes.iter().map(|named| file::pool::node(ctx, named)).collect();
+    sections.push_named("node", &tables.nodes, &nodes);
+    let all = |count: usize| 0..count;
+    let monitors: Vec<_> = all(tables.monitors.len())
+        .map(|n| file::monitor::monitor(ctx, &tables.monitors, n))
+        .collect();
+    sections.push_named("monitor", &tables.monitors, &monitors);
+    let profiles = Profiles {
+        protocols: all(tables.protocols.len())
+            .map(|n| file::profile::protocol(ctx, &tables.protocols, n))
+            .collect(),
+        persistences: all(tables.persistences.len())
+            .map(|n| file::profile::persistence(ctx, &tables.persistences, n))
+            .collect(),
+        tls_clients: all(tables.tls_clients.len())
+            .map(|n| file::profile::tls_client(ctx, &tables.tls_clients, n))
+            .collect(),
+        tls_servers: all(tables.tls_servers.len())
+            .map(|n| file::profile::tls_server(ctx, &tables.tls_servers, n))
+            .collect(),
+    };
+    sections.push_named("profile.protocol", &tables.protocols, &profiles.protocols);
+    sections.push_named("profile.persistence", &tables.persistences, &profiles.persistences);
+    sections.push_named("profile.tls_client", &tables.tls_clients, &profiles.tls_clients);
+    sections.push_named("profile.tls_server", &tables.tls_servers, &profiles.tls_servers);
+    let pools: Vec<_> =
+        tables.pools.iter().map(|named| file::pool::pool(ctx, named, &monitors)).collect();
+    sections.push_named("pool", &tables.pools, &pools);
+    let virtuals: Vec<_> = tables
+        .virtuals
+        .iter()
+        .map(|named| file::virtual_server::virtual_server(ctx, named, &profiles))
+        .collect();
+    sections.push_named("virtual", &tables.virtuals, &virtuals);
+
+    let parts = Parts { nodes, pools, virtuals, admin };
+    clash::check(ctx, &parts);
+    advice::check(ctx, &parts, nowhere);
+    let origin = sections.finish(&parts);
+    let build = || {
+        let mut log = log.item?;
+        log.targets = targets.into_iter().map(|target| target.item).collect::<Option<_>>()?;
+        if log.targets.is_empty() {
+            log.targets.push(file::process::default_target(log.level));
+        }
+        let admin = match parts.admin {
+            None => None,
+            Some(admin) => Some(admin.item?),
+        };
+        Some(Config {
+            process: process.item?,
+            log,
+            admin,
+            nodes: items(parts.nodes)?,
+            pools: items(parts.pools)?.into_iter().map(|read| read.pool).collect(),
+            virtuals: items(parts.virtuals)?.into_iter().map(|read| read.server).collect(),
+        })
+    };
+    (build(), origin)
+}
+
+fn items<T>(all: Vec<Read<T>>) -> Option<Vec<T>> {
+    all.into_iter().map(|read| read.item).collect()
+}
+
+/// Gathers what `explain` shows.
+#[derive(Default)]
+struct Sections {
+    all: Vec<Section>,
+}
+
+impl Sections {
+    fn push<T>(&mut self, heading: &str, read: &Read<T>) {
+        self.all.push(section(heading.to_owned(), false, &read.entries));
+    }
+
+    fn push_named<T>(&mut self, what: &str, named: &[Named<'_>], read: &[Read<T>]) {
+        for (named, read) in named.iter().zip(read) {
+            let name = if named.name.contains('.') {
+                format!("\"{}\"", named.name)
+            } else {
+                named.name.clone()
+            };
+            let heading = format!("[{what}.{name}]");
+            self.all.push(section(heading, named.is_built_in(), &read.entries));
+        }
+    }
+
+    /// Notes who uses which profile: changing one changes all its users.
+    fn finish(mut self, parts: &Parts) -> Origins {
+        let mut uses: Vec<(String, String)> = Vec::new();
+        for pool in parts.pools.iter().filter_map(|read| read.item.as_ref()) {
+            if let Some(monitor) = &pool.pool.monitor {
+                uses.push((monitor.name.clone(), format!("pool {}", pool.pool.name)));
+            }
+        }
+        let used = |uses: &[(String, String)], what: &str, sections: &mut [Section]| {
+            for (name, user) in uses {
+                let plain = format!("[{what}.{name}]");
+                let quoted = format!("[{what}.\"{name}\"]");
+                let section = sections
+                    .iter_mut()
+                    .find(|section| section.heading == plain || section.heading == quoted);
+                if let Some(section) = section {
+                    section.used_by.push(user.clone());
+                }
+            }
+        };
+        used(&uses, "monitor", &mut self.all);
+        let servers = || parts.virtuals.iter().filter_map(|read| Some(&read.item.as_ref()?.server));
+        let by = |name: Option<&String>, server: &crate::model::Virtual| {
+            name.map(|name| (name.clone(), format!("virtual {}", server.name)))
+        };
+        let uses: Vec<_> =
+            servers().filter_map(|s| by(Some(&s.protocol_profile.name), s)).collect();
+        used(&uses, "profile.protocol", &mut self.all);
+        let uses: Vec<_> =
+            servers().filter_map(|s| by(s.persistence.as_ref().map(|p| &p.name), s)).collect();
+        used(&uses, "profile.persistence", &mut self.all);
+        let uses: Vec<_> =
+            servers().filter_map(|s| by(s.tls_client.as_ref().map(|p| &p.name), s)).collect();
+        used(&uses, "profile.tls_client", &mut self.all);
+        let uses: Vec<_> =
+            servers().filter_map(|s| by(s.tls_server.as_ref().map(|p| &p.name), s)).collect();
+        used(&uses, "profile.tls_server", &mut self.all);
+        Origins { sections: self.all }
+    }
+}
+
+fn section(heading: String, built_in: bool, entries: &[Entry]) -> Section {
+    let told = |entry: &&Entry| {
+        let is_parent = matches!(entry.key, "parent" | "type");
+        !(is_parent && matches!(entry.shown, Shown::Unset(_)))
+    };
+    let entries = entries.iter().filter(told).cloned().collect();
+    Section { heading, built_in, used_by: Vec::new(), entries }
+}

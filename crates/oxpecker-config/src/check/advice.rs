@@ -1,0 +1,289 @@
+//! What each part may say on its own and the parts must not say together; and what is allowed
+//! but probably not meant.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::Parts;
+use crate::context::Ctx;
+use crate::file::Read;
+use crate::file::pool::PoolRead;
+use crate::file::virtual_server::VirtualRead;
+use crate::model::{Listen, Method, Protocol, Verify, Virtual, VirtualKind};
+use crate::reader::Places;
+use crate::text::Place;
+use crate::units::show_duration;
+
+/// Ports of Impala that are not for clients (Impala's port list; 22000 until Impala 3).
+const INTERNAL_PORTS: &[(u16, &str)] = &[
+    (22_000, "impalad's internal backend port"),
+    (23_000, "impalad's statestore subscriber port"),
+    (23_020, "catalogd's statestore subscriber port"),
+    (24_000, "the statestore's port; there is a single statestore"),
+    (25_000, "impalad's web server"),
+    (25_010, "the statestore's web server"),
+    (25_020, "catalogd's web server"),
+    (26_000, "catalogd's port; there is a single active catalogd"),
+    (27_000, "the KRPC port impalads exchange rows on"),
+];
+
+const CLIENT_PORTS: &str = "client ports are 21050 (HiveServer2: Hue, JDBC, ODBC, impala-shell), \
+                            21000 (Beeswax: old impala-shell) and 28000 (HiveServer2 over HTTP)";
+
+pub(super) fn check(ctx: &mut Ctx<'_>, parts: &Parts, nowhere: Place) {
+    for read in &parts.pools {
+        if let Some(item) = &read.item {
+            pool(ctx, item, &read.places, parts);
+        }
+    }
+    for read in &parts.virtuals {
+        if let Some(item) = &read.item {
+            virtual_server(ctx, item, &read.places, parts);
+        }
+    }
+    admin(ctx, parts);
+    unused(ctx, parts);
+    if parts.virtuals.is_empty() {
+        let message = "no virtual server: nothing listens for clients";
+        ctx.warn(nowhere, message).help("write [virtual.NAME] with `listen` and `pool`").consequence();
+    }
+}
+
+fn pool(ctx: &mut Ctx<'_>, item: &PoolRead, places: &Places, parts: &Parts) {
+    let pool = &item.pool;
+    if pool.members.is_empty() {
+        ctx.error(places.of("members"), format!("pool `{}` has no members", pool.name));
+    }
+    if pool.monitor.is_none() {
+        let message = format!("pool `{}` is not monitored", pool.name);
+        let help = "a dead member keeps its share until connecting to it fails; \
+                    write monitor = \"tcp\" or better";
+        ctx.warn(places.of("monitor"), message).help(help);
+    }
+    if places.has("scope") && pool.method != Method::LeastConnections {
+        let message = "`scope` does nothing with this method";
+        let help = "it says whose connections `least-connections` counts";
+        ctx.warn(places.of("scope"), message).help(help);
+    }
+    if pool.transparent && !pool.source.is_empty() {
+        let message = "`source` and `transparent` both say where to connect from";
+        ctx.error(places.of("source"), message).help("keep one of them");
+    }
+    if places.has("priority_min_active")
+        && pool.priority_min_active as usize > pool.members.len()
+        && !pool.members.is_empty()
+    {
+        let message = format!("there are only {} members", pool.members.len());
+        ctx.warn(places.of("priority_min_active"), message);
+    }
+    let mut seen: HashMap<(usize, u16), Place> = HashMap::new();
+    for (member, (place, port_place)) in pool.members.iter().zip(&item.member_places) {
+        let internal = INTERNAL_PORTS.iter().find(|(port, _)| *port == member.port);
+        if let Some((port, what)) = internal {
+            let message = format!("port {port} is {what}: not for clients");
+            ctx.error(*port_place, message).help(CLIENT_PORTS);
+        }
+        if let Some(first) = seen.insert((member.node, member.port), *place) {
+            let node = parts.nodes.get(member.node).and_then(|read| read.item.as_ref());
+            let node = node.map_or("", |node| node.name.as_str());
+            let message =
+                format!("`{node}:{}` is in pool `{}` twice", member.port, pool.name);
+            ctx.error(*place, message).note(first, "first");
+        }
+    }
+}
+
+fn virtual_server(ctx: &mut Ctx<'_>, item: &VirtualRead, places: &Places, parts: &Parts) {
+    let server = &item.server;
+    if server.kind == VirtualKind::Layer4 {
+        for key in ["tls_client", "tls_server"] {
+            if places.has(key) {
+                let message = format!("`{key}` is not possible on a `layer4` virtual server");
+                let help = "write type = \"standard\"; layer4 passes TLS through untouched";
+                ctx.error(places.of(key), message).help(help);
+            }
+        }
+        if server.protocol != Protocol::Tcp {
+            let message = "a `layer4` virtual server does not read the protocol";
+            let help = "write type = \"standard\", or leave `protocol` out";
+            ctx.error(places.of("protocol"), message).help(help);
+        }
+    }
+    if let Some(profile) = &server.tls_client
+        && profile.certificates.is_empty()
+        && profile.name == "clientssl"
+    {
+        let message = "`clientssl` has no certificate";
+        let help = "write [profile.tls_client.NAME] with parent = \"clientssl\" and `certificates`";
+        ctx.error(places.of("tls_client"), message).help(help);
+    }
+    if let Some(profile) = &server.tls_server
+        && profile.verify == Verify::None
+    {
+        let message = format!("`{}` does not verify the members' certificates", profile.name);
+        let help = "anybody on the way can read and change everything";
+        ctx.warn(places.of("tls_server"), message).help(help);
+    }
+    timeouts(ctx, server, places);
+    let pool = parts.pools.get(server.pool).and_then(|read| read.item.as_ref());
+    if let Some(pool) = pool {
+        if pool.pool.method == Method::LeastOperations && server.protocol == Protocol::Tcp {
+            let message = format!(
+                "pool `{}` counts operations, which this virtual server does not see",
+                pool.pool.name
+            );
+            let help = "write type = \"standard\" and protocol = \"hs2\" (or what clients speak)";
+            ctx.error(places.of("pool"), message).help(help);
+        }
+        port_differs(ctx, item, pool);
+    }
+    open_to_all(ctx, item);
+}
+
+/// A timeout shorter than persistence: the client comes back to its member, and finds its
+/// connection cut.
+fn timeouts(ctx: &mut Ctx<'_>, server: &Virtual, places: &Places) {
+    let Some(persistence) = &server.persistence else { return };
+    let profile = &server.protocol_profile;
+    let timeouts = [
+        ("idle_timeout", profile.idle_timeout),
+        ("client_timeout", profile.client_timeout),
+        ("server_timeout", profile.server_timeout),
+    ];
+    for (key, timeout) in timeouts {
+        let Some(timeout) = timeout.filter(|timeout| *timeout < persistence.timeout) else {
+            continue;
+        };
+        let place = match places.has("protocol_profile") {
+            true => places.of("protocol_profile"),
+            false => places.of("persistence"),
+        };
+        let show = |duration: Duration| show_duration(duration);
+        let message = format!(
+            "`{key}` of `{}` ({}) is shorter than persistence `{}` ({})",
+            profile.name,
+            show(timeout),
+            persistence.name,
+            show(persistence.timeout)
+        );
+        let help = "make both as long as the longest query, such as 1h";
+        ctx.warn(place, message).help(help);
+    }
+}
+
+fn port_differs(ctx: &mut Ctx<'_>, item: &VirtualRead, pool: &PoolRead) {
+    let ports: HashSet<u16> = pool.pool.members.iter().map(|member| member.port).collect();
+    if ports.is_empty() {
+        return;
+    }
+    for (listen, place) in item.server.listen.iter().zip(&item.listen_places) {
+        let Listen::Tcp(address) = listen else { continue };
+        let port = address.port();
+        if port == 0 || ports.contains(&port) {
+            continue;
+        }
+        let mut served: Vec<u16> = ports.iter().copied().collect();
+        served.sort_unstable();
+        let served: Vec<String> = served.iter().take(3).map(u16::to_string).collect();
+        let message = format!(
+            "`{}` listens on port {port}, its members on {}",
+            item.server.name,
+            served.join(", ")
+        );
+        let help = format!("fine if it is meant so: clients must be told port {port}");
+        ctx.warn(*place, message).help(help);
+        return;
+    }
+}
+
+/// Anybody may connect, from anywhere.
+fn open_to_all(ctx: &mut Ctx<'_>, item: &VirtualRead) {
+    let server = &item.server;
+    // A PROXY header's sender is as good as an allow list.
+    if server.accept_proxy.is_some() {
+        return;
+    }
+    let open = server.allow.is_empty() || server.allow.iter().any(|net| net.prefix_len() == 0);
+    if !open {
+        return;
+    }
+    for (listen, place) in server.listen.iter().zip(&item.listen_places) {
+        let Listen::Tcp(address) = listen else { continue };
+        let ip = address.ip();
+        if ip.is_unspecified() || is_global(ip) {
+            let which = if ip.is_unspecified() { "every address" } else { "a public address" };
+            let message = format!("`{}` listens on {which} and everybody may connect", server.name);
+            let help = "write allow = [\"10.0.0.0/8\"], or listen on an internal address";
+            ctx.warn(*place, message).help(help);
+            return;
+        }
+    }
+}
+
+/// Routed over the Internet, as far as the address alone tells.
+fn is_global(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_documentation()
+                || ip.is_unspecified()
+                || shared
+                || a == 0
+                || a >= 224)
+        }
+        IpAddr::V6(ip) => {
+            let first = ip.segments()[0];
+            let documentation = first == 0x2001 && ip.segments()[1] == 0xdb8;
+            // 2000::/3 is what the registries hand out.
+            first & 0xe000 == 0x2000 && !documentation
+        }
+    }
+}
+
+fn admin(ctx: &mut Ctx<'_>, parts: &Parts) {
+    let Some(read) = &parts.admin else { return };
+    let Some(admin) = &read.item else { return };
+    if !admin.listen.ip().to_canonical().is_loopback() {
+        let message = "the admin page is reachable from other hosts, and asks nobody who they are";
+        let help = "listen on 127.0.0.1, or keep others away with a firewall";
+        ctx.warn(read.places.of("listen"), message).help(help);
+    }
+}
+
+fn unused(ctx: &mut Ctx<'_>, parts: &Parts) {
+    // With a broken one among them nobody knows.
+    let complete = |any_broken: bool| !any_broken;
+    let virtuals = &parts.virtuals;
+    if complete(virtuals.iter().any(|read| read.item.is_none())) {
+        let used: HashSet<usize> =
+            virtuals.iter().filter_map(|read| Some(read.item.as_ref()?.server.pool)).collect();
+        unused_of(ctx, &parts.pools, &used, "pool", "virtual server");
+    }
+    if complete(parts.pools.iter().any(|read| read.item.is_none())) {
+        let pools = parts.pools.iter().filter_map(|read| read.item.as_ref());
+        let used: HashSet<usize> =
+            pools.flat_map(|pool| pool.pool.members.iter().map(|member| member.node)).collect();
+        unused_of(ctx, &parts.nodes, &used, "node", "pool");
+    }
+}
+
+fn unused_of<T>(
+    ctx: &mut Ctx<'_>,
+    all: &[Read<T>],
+    used: &HashSet<usize>,
+    what: &str,
+    by: &str,
+) {
+    for (index, read) in all.iter().enumerate() {
+        if !used.contains(&index) {
+            let place = read.places.name;
+            let name = ctx.files[place.file].slice(place).trim_matches(['"', '\'']).to_owned();
+            ctx.warn(place, format!("{what} `{name}` is used by no {by}")).consequence();
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Reads `[virtual.NAME]`.
+
+use super::{Named, Read};
+use crate::context::Ctx;
+use crate::model::{Listen, Persistence, ProtocolProfile, TlsClient, TlsServer, Virtual, VirtualKind};
+use crate::reader::{Reader, Val};
+use crate::text::Place;
+use crate::values::{bad, count, each, filled, network, reference, switch, text, word};
+
+/// Linux cuts interface names to 15 bytes.
+const INTERFACE_BYTES_MAX: usize = 15;
+
+/// The profiles a virtual server may name.
+pub(crate) struct Profiles {
+    pub(crate) protocols: Vec<Read<ProtocolProfile>>,
+    pub(crate) persistences: Vec<Read<Persistence>>,
+    pub(crate) tls_clients: Vec<Read<TlsClient>>,
+    pub(crate) tls_servers: Vec<Read<TlsServer>>,
+}
+
+/// A virtual server with what its checks need besides.
+pub(crate) struct VirtualRead {
+    pub(crate) server: Virtual,
+    pub(crate) listen_places: Vec<Place>,
+}
+
+pub(crate) fn virtual_server(
+    ctx: &mut Ctx<'_>,
+    named: &Named<'_>,
+    profiles: &Profiles,
+) -> Read<VirtualRead> {
+    let title = format!("[virtual.{}]", named.name);
+    let mut reader = Reader::new(ctx, "virtual", title, named.place, vec![named.layer.clone()]);
+    let description = reader.value("description", text);
+    let listen = reader.required("listen", each(network::listen));
+    let pool = reader.required("pool", reference("pool", |names| &names.pools));
+    let kind = reader.value("type", word::<VirtualKind>);
+    let protocol = reader.value("protocol", word);
+    let persistence = reader.optional("persistence", persistence);
+    let protocol_profile = reader
+        .optional("protocol_profile", reference("protocol profile", |names| &names.protocols));
+    let default_profile = match kind {
+        Some(VirtualKind::Standard) => "tcp",
+        _ => "fastl4",
+    };
+    reader.computed("protocol_profile", format!("\"{default_profile}\""));
+    let tls_client = reader
+        .optional("tls_client", reference("tls_client profile", |names| &names.tls_clients));
+    let tls_server = reader
+        .optional("tls_server", reference("tls_server profile", |names| &names.tls_servers));
+    let allow = reader.optional("allow", each(network::network));
+    let deny = reader.optional("deny", each(network::network));
+    let connections_max = reader.optional("connections_max", count);
+    let accept_proxy = reader.optional("accept_proxy", each(network::network));
+    let backlog = reader.value("backlog", count);
+    let reuse_port = reader.value("reuse_port", switch);
+    let interface = reader.optional("interface", interface);
+    let dual_stack = reader.value("dual_stack", switch);
+    let socket_mode = reader.value("socket_mode", socket_mode);
+    for (key, list) in [("allow", &allow), ("accept_proxy", &accept_proxy)] {
+        if matches!(list, Some(Some(list)) if list.is_empty()) {
+            let place = reader.place(key);
+            let message = format!("`{key}` is empty: nobody could connect");
+            reader.ctx.error(place, message).help("leave the key out, or name networks");
+        }
+    }
+    if matches!(&listen, Some(list) if list.is_empty()) {
+        let place = reader.place("listen");
+        reader.ctx.error(place, "`listen` must not be empty");
+    }
+    let default_profile = reader.ctx.names.protocols.get(default_profile);
+    let (places, entries) = reader.finish();
+    let networks = |list: Vec<(ipnet::IpNet, Place)>| list.into_iter().map(|(net, _)| net).collect();
+    let build = || {
+        let listen = listen?;
+        let listen_places = listen.iter().map(|(_, place)| *place).collect();
+        let server = Virtual {
+            name: named.name.clone(),
+            description: description?,
+            listen: listen.into_iter().map(|(listen, _)| listen).collect::<Vec<Listen>>(),
+            pool: pool?,
+            kind: kind?,
+            protocol: protocol?,
+            persistence: pick(persistence?.flatten(), &profiles.persistences),
+            protocol_profile: pick(protocol_profile?.or(default_profile), &profiles.protocols)
+                .or_else(|| any_protocol_profile(&profiles.protocols))?,
+            tls_client: pick(tls_client?, &profiles.tls_clients),
+            tls_server: pick(tls_server?, &profiles.tls_servers),
+            allow: allow?.map(networks).unwrap_or_default(),
+            deny: deny?.map(networks).unwrap_or_default(),
+            connections_max: connections_max?,
+            accept_proxy: accept_proxy?.map(networks),
+            backlog: backlog?,
+            reuse_port: reuse_port?,
+            interface: interface?,
+            dual_stack: dual_stack?,
+            socket_mode: socket_mode?,
+        };
+        Some(VirtualRead { server, listen_places })
+    };
+    Read { item: build(), places, entries }
+}
+
+/// A profile by its index; `None` as well when it could not be read, which is reported there.
+fn pick<T: Clone>(index: Option<usize>, all: &[Read<T>]) -> Option<T> {
+    all.get(index?)?.item.clone()
+}
+
+/// Stands in for a profile with a problem, so that it does not hide the server's own problems.
+fn any_protocol_profile(all: &[Read<ProtocolProfile>]) -> Option<ProtocolProfile> {
+    let built_in = all.first()?.item.clone()?;
+    Some(ProtocolProfile { idle_timeout: None, ..built_in })
+}
+
+/// The index of a profile, or `None` for the word `none`.
+fn persistence(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Option<usize>> {
+    let found = text(ctx, val)?;
+    if found == "none" {
+        return Some(None);
+    }
+    reference("persistence profile", |names| &names.persistences)(ctx, val).map(Some)
+}
+
+fn interface(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<String> {
+    let found = filled(ctx, val)?;
+    if found.len() > INTERFACE_BYTES_MAX || found.contains(['/', ' ']) {
+        let message = format!("`{}` is not the name of a network interface", val.doc.key);
+        return bad(ctx, val, message, "`ip link` lists them");
+    }
+    Some(found)
+}
+
+/// "0660" → 0o660. A bare 0660 is not TOML, and 660 would be read as decimal.
+fn socket_mode(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<u32> {
+    let found = text(ctx, val)?;
+    match u32::from_str_radix(&found, 8) {
+        Ok(mode) if mode <= 0o777 && found.bytes().all(|b| b.is_ascii_digit()) => Some(mode),
+        _ => {
+            let message = format!("`{}` must be {}", val.doc.key, val.doc.kind.describe());
+            bad(ctx, val, message, "")
+        }
+    }
+}

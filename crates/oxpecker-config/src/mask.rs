@@ -1,0 +1,131 @@
+//! Finds literal secrets in configuration text, so that no diagnostic shows them.
+//!
+//! Two ways together: the text alone (works in files too broken to parse) and the parsed
+//! table (exact, sees escaped keys). Rather masks too much than too little.
+
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+/// Byte ranges of secret values, sorted and not overlapping.
+pub(crate) fn secrets(text: &str, table: &DeTable<'_>) -> Vec<Range<usize>> {
+    let mut found = in_text(text);
+    in_table(table, &mut found);
+    found.sort_by_key(|range| range.start);
+    let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
+    for range in found {
+        match merged.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => merged.push(range),
+        }
+    }
+    merged
+}
+
+/// A key that holds a secret, or would if it were spelled right.
+pub(crate) fn is_secret_key(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["pass", "pwd", "secret", "token", "credential"].iter().any(|part| key.contains(part))
+        || (key.len() <= 16
+            && ["password", "passphrase"].iter().any(|word| strsim::osa_distance(word, &key) <= 2))
+}
+
+/// `"${NAME}"` says where the secret is, not what it is.
+fn is_reference(value: &str) -> bool {
+    let inner = value.trim_matches(['"', '\'']);
+    inner
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'))
+        .is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+fn in_text(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let bytes = text.as_bytes();
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    let mut at = 0;
+    while at < bytes.len() {
+        if !is_word(bytes[at]) {
+            at += 1;
+            continue;
+        }
+        let start = at;
+        while at < bytes.len() && is_word(bytes[at]) {
+            at += 1;
+        }
+        // Words as long as a page are no keys, and measuring them would take long.
+        if at - start > 64 || !is_secret_key(&text[start..at]) {
+            continue;
+        }
+        let after = text[at..].trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
+        let Some(value) = after.strip_prefix('=') else { continue };
+        let value = value.trim_start_matches([' ', '\t']);
+        let value_start = text.len() - value.len();
+        let length = value_length(value);
+        if length > 0 && !is_reference(&value[..length]) {
+            found.push(value_start..value_start + length);
+        }
+        at = value_start + length;
+    }
+    found
+}
+
+/// How much of `value` to mask.
+fn value_length(value: &str) -> usize {
+    let line_end = value.find('\n').unwrap_or(value.len());
+    let line = &value[..line_end];
+    for quotes in ["\"\"\"", "'''"] {
+        if let Some(inner) = value.strip_prefix(quotes) {
+            return inner.find(quotes).map_or(value.len(), |end| end + 2 * quotes.len());
+        }
+    }
+    match value.chars().next() {
+        Some('{') => {
+            let inner = line[1..].trim_start();
+            let names_a_source = ["file", "env"].iter().any(|word| {
+                inner.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('='))
+            });
+            if names_a_source { 0 } else { line.find('}').map_or(line.len(), |end| end + 1) }
+        }
+        Some('[') => value.find(']').map_or(value.len(), |end| end + 1),
+        Some('"') => quoted(line, '"', true),
+        Some('\'') => quoted(line, '\'', false),
+        _ => line.trim_end().len(),
+    }
+}
+
+fn quoted(line: &str, quote: char, escapes: bool) -> usize {
+    let mut escaped = false;
+    for (at, c) in line.char_indices().skip(1) {
+        if escaped {
+            escaped = false;
+        } else if escapes && c == '\\' {
+            escaped = true;
+        } else if c == quote {
+            return at + c.len_utf8();
+        }
+    }
+    line.trim_end().len()
+}
+
+fn in_table(root: &DeTable<'_>, found: &mut Vec<Range<usize>>) {
+    // A stack of our own: the depth is the file's to choose.
+    let mut tables = vec![(root, false)];
+    let mut values = Vec::new();
+    while let Some((table, secret)) = tables.pop() {
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let names_a_source = secret && matches!(name, "file" | "env");
+            values.push((value, (secret || is_secret_key(name)) && !names_a_source));
+        }
+        while let Some((value, secret)) = values.pop() {
+            match value.get_ref() {
+                DeValue::Table(inner) => tables.push((inner, secret)),
+                DeValue::Array(items) => values.extend(items.iter().map(|item| (item, secret))),
+                DeValue::String(text) if secret && !is_reference(text) => found.push(value.span()),
+                DeValue::Integer(_) | DeValue::Float(_) if secret => found.push(value.span()),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Options of `[virtual.NAME]`.
+
+use super::Fallback::{Required, Unset, Value};
+use super::Kind::{Count, Other, Switch, Text, Word};
+use super::{TableDoc, option};
+use crate::model::{Protocol, VirtualKind};
+use crate::words::names;
+
+pub(super) static VIRTUAL: TableDoc = TableDoc {
+    name: "virtual",
+    heading: "[virtual.NAME]",
+    doc: "An address clients connect to, and what happens to their connections.",
+    options: &[
+        option("description", Text, Value("\"\""), "For people.", "\"Hue\""),
+        option(
+            "listen",
+            Other("\"ADDRESS:PORT\", \"*:PORT\" or \"unix:/PATH\", or a list of them"),
+            Required,
+            "Where to accept. `*:21050` and `:21050` mean `[::]:21050`, which takes IPv4 as well \
+             (see `dual_stack`). Port 0 lets the kernel choose.",
+            "[\"10.17.84.12:21050\", \"[2001:db8::12]:21050\"]",
+        ),
+        option(
+            "pool",
+            Other("the name of a pool"),
+            Required,
+            "Where connections go.",
+            "\"hs2\"",
+        ),
+        option(
+            "type",
+            Word(names::<VirtualKind>),
+            Value("\"layer4\""),
+            "`layer4`: opaque bytes, cheapest. `standard`: may end TLS and read the protocol.",
+            "\"standard\"",
+        ),
+        option(
+            "protocol",
+            Word(names::<Protocol>),
+            Value("\"tcp\""),
+            "What clients speak. Anything but `tcp` is read (sessions and statements are seen), \
+             and needs `type = \"standard\"`.",
+            "\"hs2\"",
+        ),
+        option(
+            "persistence",
+            Other("the name of a persistence profile, or \"none\""),
+            Unset("none"),
+            "Keep a client on its member: the built-in `source_addr` or your own \
+             `[profile.persistence.NAME]`. Hue needs it, for a session's requests come over \
+             several connections.",
+            "\"source_addr\"",
+        ),
+        option(
+            "protocol_profile",
+            Other("the name of a protocol profile"),
+            Unset("`fastl4` for `layer4`, `tcp` for `standard`"),
+            "Timeouts and keep-alives: built in or your own `[profile.protocol.NAME]`. The \
+             built-in ones end a connection after 300 s without a byte, as F5 does, which also \
+             cuts long queries.",
+            "\"fastl4_1h\"",
+        ),
+        option(
+            "tls_client",
+            Other("the name of a tls_client profile"),
+            Unset("no TLS is ended here"),
+            "Certificates shown to clients: `[profile.tls_client.NAME]`. Needs \
+             `type = \"standard\"`.",
+            "\"front\"",
+        ),
+        option(
+            "tls_server",
+            Other("the name of a tls_server profile"),
+            Unset("no TLS is begun here"),
+            "Speak TLS to the members: the built-in `serverssl` or your own \
+             `[profile.tls_server.NAME]`. Needs `type = \"standard\"`.",
+            "\"serverssl\"",
+        ),
+        option(
+            "allow",
+            Other("a list of networks such as \"10.0.0.0/8\""),
+            Unset("everybody"),
+            "Only these clients.",
+            "[\"10.0.0.0/8\"]",
+        ),
+        option(
+            "deny",
+            Other("a list of networks such as \"10.0.0.0/8\""),
+            Unset("nobody"),
+            "Not these clients; checked before `allow`.",
+            "[\"10.66.0.0/16\"]",
+        ),
+        option(
+            "connections_max",
+            Count(1, 10_000_000),
+            Unset("no limit of its own"),
+            "Open connections (HAProxy's `maxconn`); beyond it new ones wait in the kernel's \
+             backlog.",
+            "3000",
+        ),
+        option(
+            "accept_proxy",
+            Other("a list of networks such as \"10.0.0.0/8\""),
+            Unset("none is expected"),
+            "Expect a PROXY header (version 1 or 2) from these peers and refuse all others.",
+            "[\"10.0.0.5\"]",
+        ),
+        option(
+            "backlog",
+            Count(1, 65_535),
+            Value("4096"),
+            "Connections the kernel holds until they are accepted; it cuts this to \
+             `net.core.somaxconn`.",
+            "1024",
+        ),
+        option(
+            "reuse_port",
+            Switch,
+            Value("true"),
+            "One listening socket per worker thread instead of a single shared one.",
+            "false",
+        ),
+        option(
+            "interface",
+            Text,
+            Unset("any"),
+            "Accept only what comes in over this network interface.",
+            "\"eth1\"",
+        ),
+        option(
+            "dual_stack",
+            Switch,
+            Value("true"),
+            "A `[::]` listener takes IPv4 as well.",
+            "false",
+        ),
+        option(
+            "socket_mode",
+            Other("octal permission bits as text, such as \"0660\""),
+            Value("\"0660\""),
+            "Who may connect to a `unix:` listener.",
+            "\"0600\"",
+        ),
+    ],
+};

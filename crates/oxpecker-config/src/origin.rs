@@ -1,0 +1,44 @@
+//! Where every effective value came from; kept beside the configuration for `explain`.
+
+/// The sections of the effective configuration, in the order they are explained.
+#[derive(Debug, Clone, Default)]
+pub struct Origins {
+    pub(crate) sections: Vec<Section>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Section {
+    /// Such as `[pool.hs2]`.
+    pub(crate) heading: String,
+    /// Read-only: shown as a comment, for writing it again would be an error.
+    pub(crate) built_in: bool,
+    /// Who takes values from it, such as `virtual hue`.
+    pub(crate) used_by: Vec<String>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) key: &'static str,
+    pub(crate) shown: Shown,
+    pub(crate) origin: Origin,
+}
+
+/// A value as text; secrets are already `***` here.
+#[derive(Debug, Clone)]
+pub(crate) enum Shown {
+    /// Not set; what that means, in words.
+    Unset(String),
+    /// TOML.
+    One(String),
+    /// A list with one element per line, each with its own `file:line`.
+    Many(Vec<(String, Option<String>)>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    Default,
+    /// Inherited from the profile or monitor of this name.
+    Parent(String),
+    At { file: String, line: usize },
+}

@@ -1,0 +1,46 @@
+//! Values as TOML text, for `explain`. Strings are shown as they are in effect: with variables
+//! replaced.
+
+use toml::de::DeValue;
+
+use crate::context::Ctx;
+use crate::interpolate;
+
+pub(crate) const MASK: &str = "\"***\"";
+
+/// Any value. Secrets never come here: their converter leaves [`MASK`].
+pub(crate) fn value(ctx: &Ctx<'_>, value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => {
+            string(&interpolate::replace(text, ctx.source).unwrap_or_else(|_| text.to_string()))
+        }
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(switch) => switch.to_string(),
+        DeValue::Datetime(datetime) => datetime.to_string(),
+        DeValue::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| self::value(ctx, item.get_ref())).collect();
+            format!("[{}]", items.join(", "))
+        }
+        // Tables are options of their own, and shown by their reader.
+        DeValue::Table(_) => "{}".to_owned(),
+    }
+}
+
+/// A text as a TOML string that reads back as the same text.
+pub(crate) fn string(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len() + 2);
+    shown.push('"');
+    for c in text.replace("${", "$${").chars() {
+        match c {
+            '"' => shown.push_str("\\\""),
+            '\\' => shown.push_str("\\\\"),
+            '\n' => shown.push_str("\\n"),
+            '\t' => shown.push_str("\\t"),
+            c if c.is_control() => shown.push_str(&format!("\\U{:08X}", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    shown.push('"');
+    shown
+}

@@ -1,0 +1,82 @@
+//! `explain`: origins, inheritance, and that its text means the same as what it explains.
+
+use oxpecker_config::model::Secret;
+use oxpecker_config::{Config, check, explain, Input, Maps};
+
+use crate::{BASE, check_text, examples, good};
+
+#[test]
+fn tells_where_each_value_came_from() {
+    let text = format!(
+        "{BASE}protocol_profile = \"long\"\n\
+         [profile.protocol.long]\nparent = \"middle\"\nclient_timeout = \"2h\"\n\
+         [profile.protocol.middle]\nparent = \"fastl4\"\nserver_timeout = \"1h\"\n"
+    );
+    let explained = explain(&good(&text));
+    let section = explained.split("\n\n").find(|part| part.starts_with("[profile.protocol.long]"));
+    assert_eq!(
+        section.unwrap(),
+        r#"[profile.protocol.long]  # used by virtual hs2
+parent = "middle"  # oxpecker.toml:13
+idle_timeout = "300s"  # from fastl4
+client_timeout = "2h"  # oxpecker.toml:14
+server_timeout = "1h"  # from middle
+handshake_timeout = "10s"  # default
+client_keepalive = { idle = "60s", interval = "15s", count = 4 }  # default
+server_keepalive = { idle = "60s", interval = "15s", count = 4 }  # default
+client_user_timeout = "off"  # default
+server_user_timeout = "off"  # default"#
+    );
+}
+
+#[test]
+fn members_show_their_effective_values() {
+    let explained = explain(&good(BASE));
+    let line = "    { node = \"a\", port = 21050, weight = 1, priority = 10, state = \"enabled\" },  \
+                # oxpecker.toml:8";
+    assert!(explained.lines().any(|found| found == line), "{explained}");
+    assert!(explained.contains("# built in:\n# [monitor.tcp]  # used by pool hs2\n"), "{explained}");
+    assert!(explained.contains("# connections_max: no limit of its own  # default\n"));
+}
+
+/// Secrets are `***` in an explained text.
+fn without_secrets(mut config: Config) -> Config {
+    use oxpecker_config::model::{Login, Probe};
+    for pool in &mut config.pools {
+        if let Some(monitor) = &mut pool.monitor
+            && let Probe::Hs2(Login::Plain { password, .. }) = &mut monitor.probe
+        {
+            *password = Secret::default();
+        }
+    }
+    for server in &mut config.virtuals {
+        for certificate in server.tls_client.iter_mut().flat_map(|tls| &mut tls.certificates) {
+            certificate.passphrase = certificate.passphrase.take().map(|_| Secret::default());
+        }
+    }
+    config
+}
+
+#[test]
+fn what_is_explained_reads_back_the_same() {
+    for (name, text) in examples() {
+        let first = good(&text);
+        let explained = explain(&first);
+        let second = match check_text(&explained) {
+            Ok(checked) => checked,
+            Err(diagnostics) => panic!("{name}: {}\n{explained}", diagnostics[0]),
+        };
+        assert_eq!(without_secrets(first.config), without_secrets(second.config), "{name}");
+    }
+}
+
+#[test]
+fn names_and_texts_that_need_quotes_survive() {
+    let text = BASE
+        .replace("[node.a]", "[node.\"a.example.com\"]\ndescription = \"a\\\"b\\\\ $${X} ä\\u0001\"")
+        .replace("[\"a\",", "[\"a.example.com\",");
+    let first = good(&text);
+    assert_eq!(first.config.nodes[0].description, "a\"b\\ ${X} ä\u{1}");
+    let second = check(&[Input::new("again", explain(&first))], &Maps::default()).unwrap();
+    assert_eq!(first.config, second.config);
+}

@@ -1,0 +1,83 @@
+//! The crate from outside: texts in, configurations and diagnostics out.
+
+mod examples;
+mod explain;
+mod meaning;
+mod mutation;
+mod problems;
+mod secrets;
+mod shape;
+
+use std::path::PathBuf;
+
+use oxpecker_config::{Checked, Diagnostic, Input, Maps, check};
+
+/// What the examples refer to.
+fn source() -> Maps {
+    let mut maps = Maps::default();
+    maps.env.insert("PROBE_PASSWORD".into(), "swordfish".into());
+    maps.files.insert("front.pass".into(), "swordfish\n".into());
+    maps.files.insert("pass".into(), "swordfish\n".into());
+    maps
+}
+
+fn check_text(text: &str) -> Result<Checked, Vec<Diagnostic>> {
+    check(&[Input::new("oxpecker.toml", text)], &source())
+}
+
+/// All diagnostics, errors or not, as a person sees them.
+fn shown(text: &str) -> String {
+    let diagnostics = match check_text(text) {
+        Ok(checked) => checked.warnings,
+        Err(diagnostics) => diagnostics,
+    };
+    let shown: Vec<String> = diagnostics.iter().map(Diagnostic::to_string).collect();
+    shown.join("\n")
+}
+
+#[track_caller]
+fn good(text: &str) -> Checked {
+    match check_text(text) {
+        Ok(checked) => checked,
+        Err(diagnostics) => {
+            for diagnostic in &diagnostics {
+                eprintln!("{diagnostic}");
+            }
+            panic!("refused");
+        }
+    }
+}
+
+fn docs() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs")
+}
+
+/// Name and text of every example.
+fn examples() -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = std::fs::read_dir(docs().join("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    all.sort();
+    assert!(all.len() >= 3, "examples are missing");
+    all
+}
+
+/// A small good configuration to hang other tables on.
+const BASE: &str = r#"
+[node.a]
+address = "10.0.0.1"
+[node.b]
+address = "10.0.0.2"
+[pool.hs2]
+port = 21050
+members = ["a", "b"]
+[virtual.hs2]
+listen = "10.0.0.9:21050"
+pool = "hs2"
+"#;

@@ -1,0 +1,141 @@
+//! Accepts connections of one listener on one worker.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use nix::libc::{SOCK_CLOEXEC, SOCK_NONBLOCK};
+use socket2::{SockAddr, Socket};
+use tokio::io::Interest;
+use tokio::sync::watch;
+
+use crate::connection::{self, Newcomer};
+use crate::limit::{Limit, Permit};
+use crate::record::ClientAddr;
+use crate::socket::{Stream, register};
+use crate::state::VirtualState;
+use crate::worker::Worker;
+
+/// Out of descriptors or memory: trying again at once would spin.
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+
+/// Connections taken before other tasks of the thread get their turn.
+const BATCH_MAX: usize = 64;
+
+/// What a listener serves; a reload replaces the policy and keeps the socket.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    policy: RwLock<Arc<VirtualState>>,
+}
+
+impl Listening {
+    pub(crate) fn new(policy: Arc<VirtualState>) -> Self {
+        Self { policy: RwLock::new(policy) }
+    }
+
+    pub(crate) fn policy(&self) -> Arc<VirtualState> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_policy(&self, policy: Arc<VirtualState>) {
+        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+}
+
+/// Accepts until `stopped`, then takes what the kernel has already accepted for us, so that
+/// nobody whose connect succeeded is refused.
+pub(crate) async fn serve(
+    worker: Arc<Worker>,
+    socket: Socket,
+    listening: Arc<Listening>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let listener = match register(socket, Interest::READABLE) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "failed to watch a listener");
+            return;
+        }
+    };
+    loop {
+        let ready = tokio::select! {
+            biased;
+            _ = stopped.changed() => break,
+            ready = listener.readable() => ready,
+        };
+        let mut guard = match ready {
+            Ok(guard) => guard,
+            Err(error) => {
+                tracing::error!(%error, "failed to wait for connections");
+                return;
+            }
+        };
+        for _ in 0..BATCH_MAX {
+            match guard.get_inner().accept4(SOCK_NONBLOCK | SOCK_CLOEXEC) {
+                Ok((socket, peer)) => admit(&worker, &listening, socket, &peer).await,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    guard.clear_ready();
+                    break;
+                }
+                Err(error) if is_passing(&error) => {}
+                Err(error) => {
+                    if let Some(before) = worker.shared.warnings.accept_failed.minute() {
+                        let name = &listening.policy().config.name;
+                        tracing::error!(
+                            virtual_server = %name, %error, held_back = before,
+                            "failed to accept; clients wait in the backlog"
+                        );
+                    }
+                    tokio::time::sleep(RETRY_AFTER).await;
+                    break;
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    while let Ok((socket, peer)) = listener.get_ref().accept4(SOCK_NONBLOCK | SOCK_CLOEXEC) {
+        admit(&worker, &listening, socket, &peer).await;
+    }
+}
+
+/// The client went away between its connect and our accept, or a signal came.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// Starts a connection's task as soon as the limits allow; until then nothing more is accepted.
+async fn admit(worker: &Arc<Worker>, listening: &Listening, socket: Socket, peer: &SockAddr) {
+    let policy = listening.policy();
+    let process = permit(worker, &worker.shared.connections, "connections_max", &policy).await;
+    let own = permit(worker, &policy.connections, "virtual.connections_max", &policy).await;
+    let client = match peer.as_socket() {
+        Some(address) => ClientAddr::Ip(address),
+        None => ClientAddr::Unix,
+    };
+    match Stream::new(socket) {
+        Ok(stream) => {
+            let newcomer = Newcomer { stream, client, policy, process, own };
+            tokio::spawn(connection::serve(Arc::clone(worker), newcomer));
+        }
+        Err(error) => tracing::error!(%error, "failed to watch a connection"),
+    }
+}
+
+async fn permit(
+    worker: &Worker,
+    limit: &Arc<Limit>,
+    which: &'static str,
+    policy: &VirtualState,
+) -> Permit {
+    if let Some(permit) = limit.try_acquire() {
+        return permit;
+    }
+    if let Some(held_back) = worker.shared.warnings.limit_reached.minute() {
+        tracing::warn!(
+            virtual_server = %policy.config.name, limit = which, open = limit.open(), held_back,
+            "limit reached; new clients wait in the backlog until others leave"
+        );
+    }
+    limit.acquire().await
+}

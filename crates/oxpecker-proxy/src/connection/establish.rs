@@ -1,0 +1,296 @@
+//! From an accepted client to a connected member: who may come, where to, and again elsewhere
+//! when that fails. Not one client byte is read here but a PROXY header, so nothing is lost
+//! however often a member has to be given up.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use oxpecker_balance::balancer::{Choice, Refusal};
+use oxpecker_balance::spec::Request;
+use tokio::time::{Instant, timeout};
+
+use super::prelude;
+use super::registry::Cut;
+use super::{Lease, Session};
+use crate::record::{ClientAddr, Close};
+use crate::socket::{self, Dial, Stream};
+use crate::state::MemberState;
+
+/// Pause before the same member is tried again: long enough for a restart to make a difference.
+const SAME_MEMBER_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why one attempt to reach one member failed.
+#[derive(Debug, thiserror::Error)]
+enum ConnectError {
+    #[error("the node's name was never resolved")]
+    Unresolved,
+    #[error("no answer within {0:?}")]
+    TimedOut(Duration),
+    #[error("every local port toward the member is in use")]
+    PortsExhausted(#[source] io::Error),
+    #[error("out of descriptors or memory")]
+    Resources(#[source] io::Error),
+    #[error("{0}")]
+    Io(io::Error),
+}
+
+/// Returns both streams, ready to relay, or why there is nothing to relay.
+pub(super) async fn establish(
+    session: &mut Session,
+    client: Stream,
+) -> Result<(Stream, Stream), Close> {
+    let conn = Arc::clone(&session.registered.conn);
+    let result = tokio::select! {
+        result = admit_and_connect(session, &client) => result,
+        cut = conn.cut() => Err(match cut {
+            Cut::Drain => Close::OperatorDrain,
+            Cut::MemberDown | Cut::Drop | Cut::Reselect => Close::MemberDown,
+        }),
+    };
+    match result {
+        Ok(member) => Ok((client, member)),
+        Err(close) => {
+            // A clean end would look like an empty answer.
+            client.reset_on_close();
+            Err(close)
+        }
+    }
+}
+
+async fn admit_and_connect(session: &mut Session, client: &Stream) -> Result<Stream, Close> {
+    if session.policy.config.accept_proxy.is_some() && session.connected.is_none() {
+        prelude::receive(session, client).await?;
+    }
+    if !is_allowed(session) {
+        return Err(Close::Denied);
+    }
+    let member = connect_some_member(session, client).await?;
+    if let Some(version) = session.policy.pool.config.send_proxy {
+        prelude::send(session, client, &member, version)
+            .await
+            .map_err(|_| Close::ConnectFailed)?;
+    }
+    Ok(member)
+}
+
+fn is_allowed(session: &Session) -> bool {
+    let ClientAddr::Ip(_) = &session.client else { return true };
+    let ip = session.client_ip();
+    let config = &session.policy.config;
+    let denied = config.deny.iter().any(|net| net.contains(&ip));
+    !denied && (config.allow.is_empty() || config.allow.iter().any(|net| net.contains(&ip)))
+}
+
+async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<Stream, Close> {
+    let policy = Arc::clone(&session.policy);
+    let pool = &policy.pool;
+    let mut attempts_left = pool.config.retries;
+    loop {
+        let lease_is_kept = session.lease.is_some();
+        if !lease_is_kept {
+            choose(session, client).await?;
+        }
+        let Some(member) = session.last_member.clone() else { return Err(Close::NoUsableMember) };
+        let began = Instant::now();
+        let result = connect(session, &member).await;
+        let shared = Arc::clone(&session.worker.shared);
+        let error = match result {
+            Ok(stream) => {
+                let change = shared.balancer().connected(member.id, shared.now());
+                if let Some(change) = change {
+                    shared.health_changed(&change, "a client connected");
+                }
+                *session.connected.get_or_insert_default() += began.elapsed();
+                return Ok(stream);
+            }
+            Err(error) => error,
+        };
+        *session.connected.get_or_insert_default() += began.elapsed();
+        tracing::debug!(
+            pool = %pool.config.name, member = %member.name, error = %error,
+            attempts_left, "failed to connect"
+        );
+        let close = match &error {
+            ConnectError::PortsExhausted(_) | ConnectError::Resources(_) => {
+                if let Some(held_back) = shared.warnings.ports_exhausted.minute() {
+                    tracing::error!(
+                        pool = %pool.config.name, member = %member.name, error = %error, held_back,
+                        help = "add addresses to the pool's `source`, widen \
+                                net.ipv4.ip_local_port_range, or raise the descriptor limit",
+                        "no connection to the member could be opened"
+                    );
+                }
+                Close::NoResources
+            }
+            ConnectError::TimedOut(_) => Close::ConnectTimeout,
+            ConnectError::Unresolved | ConnectError::Io(_) => Close::ConnectFailed,
+        };
+        // Only what says something about the member counts against it.
+        if close != Close::NoResources {
+            let change = shared.balancer().connect_failed(member.id, shared.now());
+            member.probe_now.notify_one();
+            if let Some(change) = change {
+                let reason = format!("clients could not connect: {error}");
+                shared.health_changed(&change, &reason);
+            }
+        }
+        if attempts_left == 0 {
+            session.connected = None;
+            return Err(close);
+        }
+        if client.has_left() {
+            return Err(Close::ClientGoneEarly);
+        }
+        attempts_left -= 1;
+        session.counts.retries += 1;
+        let seen_before = session.tried.contains(&member.id);
+        if pool.config.redispatch {
+            session.leave_member();
+        }
+        if seen_before || !pool.config.redispatch {
+            tokio::time::sleep(SAME_MEMBER_PAUSE.min(pool.config.connect_timeout)).await;
+        }
+    }
+}
+
+/// Chooses a member, waiting in the pool's queue when all are full.
+async fn choose(session: &mut Session, client: &Stream) -> Result<(), Close> {
+    let policy = Arc::clone(&session.policy);
+    let queue = &policy.pool.queue;
+    let began = Instant::now();
+    // Newcomers line up behind those who wait already.
+    if queue.is_empty() {
+        match try_choose(session) {
+            Ok(()) => {
+                session.queued.get_or_insert_default();
+                return Ok(());
+            }
+            Err(Refusal::AllFull) => {}
+            Err(Refusal::NoUsableMember) => return Err(Close::NoUsableMember),
+        }
+    }
+    let config = &policy.pool.config;
+    let Ok((_place, ahead)) = queue.enter(config.queue_max) else { return Err(Close::QueueFull) };
+    session.counts.queue = ahead;
+    let deadline = began + config.queue_timeout;
+    let left = client_left(client);
+    tokio::pin!(left);
+    loop {
+        match try_choose(session) {
+            Ok(()) => {
+                *session.queued.get_or_insert_default() += began.elapsed();
+                // More may have become free than one; pass the word on.
+                queue.one_left();
+                return Ok(());
+            }
+            Err(Refusal::AllFull) => {}
+            Err(Refusal::NoUsableMember) => return Err(Close::NoUsableMember),
+        }
+        tokio::select! {
+            () = queue.turn() => {}
+            () = tokio::time::sleep_until(deadline) => return Err(Close::QueueTimeout),
+            () = &mut left => return Err(Close::ClientLeftQueue),
+        }
+    }
+}
+
+/// Ends when the client closes without having said anything. Once it has sent something its
+/// close can no longer be seen without reading, which is the relay's business.
+async fn client_left(client: &Stream) {
+    match client.peek_readable().await {
+        Ok(false) | Err(_) => {}
+        Ok(true) => std::future::pending().await,
+    }
+}
+
+fn try_choose(session: &mut Session) -> Result<(), Refusal> {
+    let policy = &session.policy;
+    let shared = &session.worker.shared;
+    let client = session.client_ip();
+    let request = Request {
+        pool: policy.pool.id,
+        client,
+        table: policy.table,
+        tried: &session.tried,
+        now: shared.now(),
+    };
+    let Choice { member, load, .. } = shared.balancer().choose(&request)?;
+    session.lease = Some(Lease {
+        worker: Arc::clone(&session.worker),
+        policy: Arc::clone(policy),
+        member,
+        persisted: policy.table.map(|table| (table, client)),
+        released: false,
+    });
+    session.counts.pool = load.pool;
+    session.counts.member = load.member;
+    let before = session.last_member.as_ref().map(|member| member.id);
+    session.counts.redispatched |= before.is_some_and(|before| before != member);
+    // A reload may have removed the member from the pool while this connection kept the old one.
+    session.last_member = policy.pool.member(member).cloned();
+    session.registered.conn.set_member(Some(member));
+    if session.last_member.is_none() {
+        session.lease = None;
+        return Err(Refusal::NoUsableMember);
+    }
+    Ok(())
+}
+
+async fn connect(session: &Session, member: &MemberState) -> Result<Stream, ConnectError> {
+    let to = member.address().ok_or(ConnectError::Unresolved)?;
+    let config = &session.policy.pool.config;
+    let profile = &session.policy.config.protocol_profile;
+    let transparent = match (&session.client, config.transparent) {
+        (ClientAddr::Ip(client), true) => Some(SocketAddr::new(client.ip().to_canonical(), 0)),
+        _ => None,
+    };
+    let dial = Dial {
+        to,
+        from: None,
+        transparent,
+        keepalive: profile.server_keepalive.as_ref(),
+        user_timeout: profile.server_user_timeout,
+    };
+    match timeout(config.connect_timeout, connect_from(session, dial)).await {
+        Ok(result) => result,
+        Err(_) => Err(ConnectError::TimedOut(config.connect_timeout)),
+    }
+}
+
+/// Tries the source addresses in turn, beginning each time with another one.
+async fn connect_from(session: &Session, dial: Dial<'_>) -> Result<Stream, ConnectError> {
+    let pool = &session.policy.pool;
+    let sources: Vec<IpAddr> = pool
+        .config
+        .source
+        .iter()
+        .copied()
+        .filter(|source| source.is_ipv4() == dial.to.is_ipv4())
+        .collect();
+    if sources.is_empty() {
+        return socket::connect(&dial).await.map_err(classify);
+    }
+    let first = pool.source_turn.fetch_add(1, Ordering::Relaxed);
+    let mut exhausted = None;
+    for turn in 0..sources.len() {
+        let from = Some(sources[(first.wrapping_add(turn)) % sources.len()]);
+        match socket::connect(&Dial { from, ..dial }).await.map_err(classify) {
+            Err(ConnectError::PortsExhausted(error)) => exhausted = Some(error),
+            result => return result,
+        }
+    }
+    let error = exhausted.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
+    Err(ConnectError::PortsExhausted(error))
+}
+
+fn classify(error: io::Error) -> ConnectError {
+    use nix::libc::{EADDRINUSE, EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    match error.raw_os_error() {
+        Some(EADDRNOTAVAIL | EADDRINUSE | EAGAIN) => ConnectError::PortsExhausted(error),
+        Some(EMFILE | ENFILE | ENOBUFS | ENOMEM) => ConnectError::Resources(error),
+        _ => ConnectError::Io(error),
+    }
+}

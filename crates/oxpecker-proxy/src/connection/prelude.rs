@@ -1,0 +1,80 @@
+//! PROXY headers: received from a balancer in front of us, sent to a member behind us.
+
+use std::io;
+use std::net::SocketAddr;
+
+use oxpecker_config::model::ProxyVersion;
+use oxpecker_wire::proxy_header::{self, Parsed, Version};
+use tokio::time::timeout;
+
+use super::Session;
+use crate::record::{ClientAddr, Close};
+use crate::socket::Stream;
+
+/// Takes exactly the header off the stream and believes what it says of the client.
+pub(super) async fn receive(session: &mut Session, client: &Stream) -> Result<(), Close> {
+    let networks = session.policy.config.accept_proxy.as_deref().unwrap_or_default();
+    if let ClientAddr::Ip(_) = &session.client
+        && !networks.iter().any(|net| net.contains(&session.client_ip()))
+    {
+        return Err(Close::Denied);
+    }
+    let patience = session.policy.config.protocol_profile.handshake_timeout;
+    match timeout(patience, read_header(client)).await {
+        Ok(Ok(Parsed::Complete { source, destination, .. })) => {
+            if let Some(source) = source {
+                session.client = ClientAddr::Ip(source);
+            }
+            session.destination = destination;
+            Ok(())
+        }
+        Ok(Ok(Parsed::Incomplete { .. })) | Err(_) => Err(Close::BadPrelude),
+        Ok(Err(error)) => {
+            tracing::debug!(client = %session.client, %error, "bad PROXY header");
+            Err(Close::BadPrelude)
+        }
+    }
+}
+
+/// Looks before it takes: a byte behind the header belongs to the member.
+async fn read_header(client: &Stream) -> io::Result<Parsed> {
+    let mut buffer = vec![0; proxy_header::LENGTH_MAX_V2];
+    let mut seen = 0;
+    loop {
+        seen = client.peek_beyond(seen, &mut buffer).await?;
+        match proxy_header::parse(&buffer[..seen]).map_err(io::Error::other)? {
+            Parsed::Incomplete { .. } => {}
+            complete @ Parsed::Complete { length, .. } => {
+                let mut taken = 0;
+                while taken < length {
+                    taken += client.read(&mut buffer[taken..length]).await?;
+                }
+                return Ok(complete);
+            }
+        }
+    }
+}
+
+pub(super) async fn send(
+    session: &Session,
+    client: &Stream,
+    member: &Stream,
+    version: ProxyVersion,
+) -> io::Result<()> {
+    let version = match version {
+        ProxyVersion::V1 => Version::V1,
+        ProxyVersion::V2 => Version::V2,
+    };
+    let any = || SocketAddr::from(([0, 0, 0, 0], 0));
+    let source = match &session.client {
+        ClientAddr::Ip(address) => *address,
+        ClientAddr::Unix => any(),
+    };
+    let destination = session
+        .destination
+        .or_else(|| client.socket().local_addr().ok().and_then(|address| address.as_socket()))
+        .unwrap_or_else(any);
+    let mut header = Vec::new();
+    proxy_header::write(version, source, destination, &mut header);
+    member.write_all(&header).await
+}

@@ -1,0 +1,74 @@
+//! Configuration words to the balancer's words: the two crates do not know each other.
+
+use oxpecker_balance::spec;
+use oxpecker_config::model;
+
+pub(crate) fn pool(pool: &model::Pool, nodes: &[model::Node]) -> spec::PoolSpec {
+    spec::PoolSpec {
+        name: pool.name.clone(),
+        method: match pool.method {
+            model::Method::RoundRobin => spec::Method::RoundRobin,
+            // Operations are counted where the protocol is read; an opaque relay has
+            // connections to go by.
+            model::Method::LeastConnections | model::Method::LeastOperations => {
+                spec::Method::LeastConnections
+            }
+            model::Method::SourceHash => spec::Method::SourceHash,
+            model::Method::RandomTwo => spec::Method::RandomTwo,
+        },
+        scope: match pool.scope {
+            model::Scope::Node => spec::Scope::Node,
+            model::Scope::Member => spec::Scope::Member,
+        },
+        members: pool.members.iter().map(|member| self::member(member, nodes)).collect(),
+        monitored: pool.monitor.is_some(),
+        thresholds: pool.monitor.as_ref().map_or(
+            spec::Thresholds { rise: 1, fall: 1 },
+            |monitor| spec::Thresholds { rise: monitor.rise, fall: monitor.fall },
+        ),
+        slow_start: pool.slow_start,
+        priority_min_active: pool.priority_min_active,
+        when_all_down: match pool.when_all_down {
+            model::WhenAllDown::Refuse => spec::WhenAllDown::Refuse,
+            model::WhenAllDown::TryAny => spec::WhenAllDown::TryAny,
+        },
+        connect_failures_max: pool.connect_failures_max,
+        connect_failures_retry: pool.connect_failures_retry,
+    }
+}
+
+fn member(member: &model::Member, nodes: &[model::Node]) -> spec::MemberSpec {
+    let node = &nodes[member.node];
+    spec::MemberSpec {
+        name: member_name(node, member.port),
+        // Two names for one host share its count.
+        node: match &node.address {
+            model::Host::Ip(ip) => ip.to_string(),
+            model::Host::Name(name) => name.to_ascii_lowercase(),
+        },
+        weight: member.weight,
+        priority: member.priority,
+        connections_max: member.connections_max,
+        admin_state: match member.state {
+            model::AdminState::Enabled => spec::AdminState::Enabled,
+            model::AdminState::Draining => spec::AdminState::Draining,
+            model::AdminState::Disabled => spec::AdminState::Disabled,
+        },
+    }
+}
+
+/// F5's way to name a member: label and port.
+pub(crate) fn member_name(node: &model::Node, port: u16) -> String {
+    format!("{}:{port}", node.name)
+}
+
+pub(crate) fn table(virtual_server: &model::Virtual) -> Option<spec::TableSpec> {
+    let persistence = virtual_server.persistence.as_ref()?;
+    Some(spec::TableSpec {
+        name: virtual_server.name.clone(),
+        timeout: persistence.timeout,
+        mask_v4: persistence.mask_v4,
+        mask_v6: persistence.mask_v6,
+        entries_max: persistence.entries_max,
+    })
+}

@@ -1,0 +1,480 @@
+//! The running gateway as the binary sees it: start, apply a configuration, drain, stop.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use oxpecker_balance::balancer::Balancer;
+use oxpecker_config::model::{Config, Host, Pool, Virtual};
+use socket2::Socket;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::accept::Listening;
+use crate::connection::registry::Cut;
+use crate::convert;
+use crate::counters::Traffic;
+use crate::limit::{Limit, Queue};
+use crate::listener::{self, ListenError, ListenerKey};
+use crate::log::{Log, LogError};
+use crate::probe::Probes;
+use crate::resolve::{self, Resolver};
+use crate::state::{MemberState, NodeState, PoolState, Shared, Topology, VirtualState};
+use crate::worker::{Command, ListenerId, WorkerHandle};
+
+/// Descriptors for everything but client connections: logs, probes, pipes, runtimes.
+const DESCRIPTORS_RESERVED: u64 = 160;
+
+/// Old persistence entries are removed this often.
+const EXPIRE_EVERY: Duration = Duration::from_secs(5);
+
+/// After cutting, tasks get this long to write their records.
+const CUT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often draining looks whether everybody has left.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+
+/// Why a configuration could not be put to work. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(
+        "`connections_max = {connections}` needs {needed} file descriptors, the limit is {limit}: \
+         raise `LimitNOFILE` (systemd) or `ulimit -n`, or lower `connections_max`"
+    )]
+    Descriptors { connections: u32, needed: u64, limit: u64 },
+    #[error(
+        "virtual server `{virtual_server}` has a TLS profile: this version checks TLS profiles but \
+         does not end TLS yet; use `type = \"layer4\"` without profiles to pass TLS through"
+    )]
+    Tls { virtual_server: String },
+    #[error("failed to start worker thread {index}")]
+    Worker {
+        index: usize,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What a drain ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were still open at the deadline and were cut.
+    pub cut: usize,
+}
+
+/// All listeners, workers and probes of one process. Must live on a tokio runtime; probes and
+/// timers run there, client connections on the workers' own threads.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    workers: Vec<WorkerHandle>,
+    listeners: HashMap<ListenerKey, OpenListener>,
+    probes: Probes,
+    resolver: Resolver,
+    next_listener: u64,
+    expiry: tokio::task::AbortHandle,
+}
+
+#[derive(Debug)]
+struct OpenListener {
+    id: ListenerId,
+    listening: Arc<Listening>,
+    /// The same sockets that the workers accept from, kept to change their options.
+    sockets: Vec<Socket>,
+}
+
+impl Gateway {
+    /// Opens everything `config` asks for. `inherited` are listening sockets passed by the
+    /// service manager; those that fit an address of the configuration are used.
+    pub async fn start(
+        config: &Config,
+        log: Log,
+        inherited: Vec<Socket>,
+    ) -> Result<Self, ApplyError> {
+        for virtual_server in &config.virtuals {
+            for key in ListenerKey::of(virtual_server) {
+                if !key.is_inherited(&inherited) {
+                    key.refuse_if_taken(virtual_server)?;
+                }
+            }
+        }
+        let threads = config.process.threads.or_else(|| thread::available_parallelism().ok());
+        let threads = threads.map_or(1, usize::from);
+        let seed = u64::from(std::process::id()) ^ jiff::Timestamp::now().as_nanosecond() as u64;
+        let connections = Arc::new(Limit::new(0));
+        let shared = Arc::new(Shared::new(Balancer::new(seed), log, connections, threads));
+        let workers = (0..threads)
+            .map(|index| {
+                WorkerHandle::start(&shared, index)
+                    .map_err(|source| ApplyError::Worker { index, source })
+            })
+            .collect::<Result<_, _>>()?;
+        let expiry = tokio::spawn(expire(Arc::clone(&shared))).abort_handle();
+        let mut gateway = Self {
+            shared,
+            workers,
+            listeners: HashMap::new(),
+            probes: Probes::default(),
+            resolver: Resolver::default(),
+            next_listener: 0,
+            expiry,
+        };
+        gateway.apply_with(config, inherited).await?;
+        Ok(gateway)
+    }
+
+    /// Replaces the configuration: all or nothing. Listeners and connections that stay are not
+    /// touched; counts, health, persistence and admin states are kept by name.
+    pub async fn apply(&mut self, config: &Config) -> Result<(), ApplyError> {
+        let log = Log::prepare(&config.log)?;
+        self.apply_with(config, Vec::new()).await?;
+        self.shared.log.install(log);
+        Ok(())
+    }
+
+    async fn apply_with(
+        &mut self,
+        config: &Config,
+        mut inherited: Vec<Socket>,
+    ) -> Result<(), ApplyError> {
+        refuse_tls(config)?;
+        let connections_max = connections_max(config, self.workers.len())?;
+        let addresses = resolve_all(config).await;
+        let opened = self.open_listeners(config, &mut inherited)?;
+
+        // From here on nothing can fail.
+        for socket in inherited {
+            tracing::warn!(address = ?socket.local_addr().ok(), "no virtual server listens on an inherited socket, closing it");
+        }
+        let topology = self.configure(config, addresses);
+        self.shared.connections.set_max(connections_max);
+        self.use_listeners(&topology, opened).await;
+        self.probes.apply(&self.shared, &topology);
+        self.resolver.apply(&topology);
+        self.shared.set_topology(topology);
+        Ok(())
+    }
+
+    fn open_listeners(
+        &self,
+        config: &Config,
+        inherited: &mut Vec<Socket>,
+    ) -> Result<HashMap<ListenerKey, Vec<Socket>>, ListenError> {
+        let mut opened = HashMap::new();
+        for virtual_server in &config.virtuals {
+            for key in ListenerKey::of(virtual_server) {
+                if !self.listeners.contains_key(&key) {
+                    let sockets = key.open(virtual_server, self.workers.len(), inherited)?;
+                    opened.insert(key, sockets);
+                }
+            }
+        }
+        Ok(opened)
+    }
+
+    /// Tells the balancer, and builds the new snapshot around the running counts of the old.
+    fn configure(&self, config: &Config, addresses: Vec<Option<IpAddr>>) -> Topology {
+        let pools = config.pools.iter().map(|pool| convert::pool(pool, &config.nodes)).collect();
+        let tables = config.virtuals.iter().filter_map(convert::table).collect();
+        self.shared.balancer().configure(pools, tables, self.shared.now());
+
+        let old = self.shared.topology();
+        let nodes = config.nodes.iter().zip(addresses).map(|(node, address)| {
+            let known = old.nodes.iter().find(|o| o.name == node.name && o.host == node.address);
+            match known {
+                Some(known) => {
+                    if let Some(address) = address {
+                        known.set_address(address);
+                    }
+                    Arc::clone(known)
+                }
+                None => Arc::new(NodeState::new(&node.name, &node.address, address)),
+            }
+        });
+        let nodes: Vec<_> = nodes.collect();
+        let pools: Vec<_> = config
+            .pools
+            .iter()
+            .filter_map(|pool| self.pool_state(pool, config, &nodes, &old).map(Arc::new))
+            .collect();
+        let virtuals = config
+            .virtuals
+            .iter()
+            .filter_map(|virtual_server| {
+                let name = &config.pools[virtual_server.pool].name;
+                let pool = pools.iter().find(|pool| pool.config.name == *name)?;
+                Some(Arc::new(self.virtual_state(virtual_server, pool, &old)))
+            })
+            .collect();
+        Topology { virtuals, pools, nodes }
+    }
+
+    fn pool_state(
+        &self,
+        pool: &Pool,
+        config: &Config,
+        nodes: &[Arc<NodeState>],
+        old: &Topology,
+    ) -> Option<PoolState> {
+        let known = old.pools.iter().find(|known| known.config.name == pool.name);
+        let balancer = self.shared.balancer();
+        let id = balancer.pool_id(&pool.name)?;
+        let members = pool.members.iter().filter_map(|member| {
+            let name = convert::member_name(&config.nodes[member.node], member.port);
+            let known = known.and_then(|pool| pool.members.iter().find(|m| m.name == name));
+            Some(Arc::new(MemberState {
+                id: balancer.member_id(id, &name)?,
+                name,
+                node: Arc::clone(&nodes[member.node]),
+                port: member.port,
+                traffic: known.map_or_else(|| self.new_traffic(), |m| Arc::clone(&m.traffic)),
+                probe_now: known.map_or_else(
+                    || Arc::new(Notify::new()),
+                    |member| Arc::clone(&member.probe_now),
+                ),
+            }))
+        });
+        let members = members.collect();
+        let queue = known.map_or_else(|| Arc::new(Queue::default()), |p| Arc::clone(&p.queue));
+        Some(PoolState {
+            id,
+            config: pool.clone(),
+            members,
+            queue,
+            source_turn: AtomicUsize::new(0),
+        })
+    }
+
+    fn virtual_state(
+        &self,
+        virtual_server: &Virtual,
+        pool: &Arc<PoolState>,
+        old: &Topology,
+    ) -> VirtualState {
+        let known = old.virtuals.iter().find(|known| known.config.name == virtual_server.name);
+        let max = virtual_server.connections_max.unwrap_or(u32::MAX);
+        let connections = match known {
+            Some(known) => Arc::clone(&known.connections),
+            None => Arc::new(Limit::new(max)),
+        };
+        connections.set_max(max);
+        VirtualState {
+            config: virtual_server.clone(),
+            pool: Arc::clone(pool),
+            table: self.shared.balancer().table_id(&virtual_server.name),
+            connections,
+            traffic: known.map_or_else(|| self.new_traffic(), |known| Arc::clone(&known.traffic)),
+        }
+    }
+
+    fn new_traffic(&self) -> Arc<Traffic> {
+        Arc::new(Traffic::new(self.workers.len()))
+    }
+
+    /// Hands new listeners to the workers, gives those that stay their new policy, closes the rest.
+    async fn use_listeners(
+        &mut self,
+        topology: &Topology,
+        mut opened: HashMap<ListenerKey, Vec<Socket>>,
+    ) {
+        let mut gone = std::mem::take(&mut self.listeners);
+        for policy in &topology.virtuals {
+            for key in ListenerKey::of(&policy.config) {
+                let listener = match (gone.remove(&key), opened.remove(&key)) {
+                    (Some(listener), _) => {
+                        listener.listening.set_policy(Arc::clone(policy));
+                        for socket in &listener.sockets {
+                            if let Err(error) = listener::apply_options(socket, &policy.config) {
+                                tracing::warn!(listen = %key, %error, "failed to change a listener's options");
+                            }
+                        }
+                        listener
+                    }
+                    (None, Some(sockets)) => self.begin_listening(policy, &key, sockets).await,
+                    (None, None) => continue,
+                };
+                self.listeners.insert(key, listener);
+            }
+        }
+        for (key, listener) in gone {
+            tracing::info!(listen = %key, "no longer listening");
+            self.close(&key, listener).await;
+        }
+    }
+
+    async fn begin_listening(
+        &mut self,
+        policy: &Arc<VirtualState>,
+        key: &ListenerKey,
+        sockets: Vec<Socket>,
+    ) -> OpenListener {
+        let id = ListenerId(self.next_listener);
+        self.next_listener += 1;
+        let listening = Arc::new(Listening::new(Arc::clone(policy)));
+        let mut kept = Vec::new();
+        for (worker, socket) in self.workers.iter().zip(sockets) {
+            // Without a copy only later changes of options pass this socket by.
+            kept.extend(socket.try_clone());
+            let listening = Arc::clone(&listening);
+            worker.send(Command::Listen { id, socket, listening }).await;
+        }
+        tracing::info!(
+            virtual_server = %policy.config.name, listen = %key, pool = %policy.pool.config.name,
+            "listening"
+        );
+        OpenListener { id, listening, sockets: kept }
+    }
+
+    async fn close(&self, key: &ListenerKey, listener: OpenListener) {
+        drop(listener.sockets);
+        for worker in &self.workers {
+            worker.send(Command::Close(listener.id)).await;
+        }
+        key.remove_file();
+    }
+
+    /// Client connections open now.
+    pub fn open_connections(&self) -> usize {
+        self.shared.open_connections()
+    }
+
+    /// Whether every worker thread answers within `patience`.
+    pub async fn workers_answer(&self, patience: Duration) -> bool {
+        let ask_all = async {
+            for worker in &self.workers {
+                let (answer, answered) = oneshot::channel();
+                worker.send(Command::Ping(answer)).await;
+                if answered.await.is_err() {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::time::timeout(patience, ask_all).await.unwrap_or(false)
+    }
+
+    /// Stops listening; connections go on.
+    pub async fn stop_listening(&mut self) {
+        for (key, listener) in std::mem::take(&mut self.listeners) {
+            self.close(&key, listener).await;
+        }
+    }
+
+    /// Waits until every connection has ended, at most until `deadline`; then cuts the rest.
+    /// Cancel safe: dropping it leaves the connections alone.
+    pub async fn drain(&self, deadline: Duration) -> Drained {
+        let until = Instant::now().checked_add(deadline);
+        while self.open_connections() > 0 && until.is_none_or(|until| Instant::now() < until) {
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
+        self.cut_all().await
+    }
+
+    /// Ends every connection now.
+    pub async fn cut_all(&self) -> Drained {
+        let cut = self.shared.cut(None, Cut::Drain);
+        let until = Instant::now() + CUT_PATIENCE;
+        while self.open_connections() > 0 && Instant::now() < until {
+            tokio::time::sleep(DRAIN_POLL).await;
+        }
+        Drained { cut }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.expiry.abort();
+    }
+}
+
+/// Better no start than clear text where encryption was asked for.
+fn refuse_tls(config: &Config) -> Result<(), ApplyError> {
+    let with_tls = |v: &&Virtual| v.tls_client.is_some() || v.tls_server.is_some();
+    match config.virtuals.iter().find(with_tls) {
+        Some(found) => Err(ApplyError::Tls { virtual_server: found.name.clone() }),
+        None => Ok(()),
+    }
+}
+
+async fn expire(shared: Arc<Shared>) {
+    let mut tick = tokio::time::interval(EXPIRE_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let changes = shared.balancer().expire(shared.now());
+        for change in changes {
+            shared.health_changed(&change, "time to try it again");
+        }
+    }
+}
+
+/// The configured bound, or what the descriptor limit allows; the soft limit is raised first.
+fn connections_max(config: &Config, workers: usize) -> Result<u32, ApplyError> {
+    let limit = match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((soft, hard)) if soft < hard => {
+            match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+                Ok(()) => hard,
+                Err(_) => soft,
+            }
+        }
+        Ok((soft, _)) => soft,
+        Err(_) => u64::MAX,
+    };
+    let listeners: usize = config.virtuals.iter().map(|virtual_server| virtual_server.listen.len()).sum();
+    let members: usize = config.pools.iter().map(|pool| pool.members.len()).sum();
+    // A listener has a socket a worker, and a copy of each.
+    let own = DESCRIPTORS_RESERVED + (2 * listeners * workers + members) as u64;
+    match config.process.connections_max {
+        Some(connections) => {
+            let needed = own + 2 * u64::from(connections);
+            if needed > limit {
+                return Err(ApplyError::Descriptors { connections, needed, limit });
+            }
+            Ok(connections)
+        }
+        None => {
+            let connections = limit.saturating_sub(own) / 2;
+            if connections == 0 {
+                return Err(ApplyError::Descriptors { connections: 1, needed: own + 2, limit });
+            }
+            Ok(u32::try_from(connections).unwrap_or(u32::MAX))
+        }
+    }
+}
+
+async fn resolve_all(config: &Config) -> Vec<Option<IpAddr>> {
+    let mut lookups = Vec::new();
+    for node in &config.nodes {
+        lookups.push(match &node.address {
+            Host::Ip(ip) => Err(*ip),
+            Host::Name(name) => {
+                let name = name.clone();
+                Ok((name.clone(), tokio::spawn(async move { resolve::lookup(&name).await })))
+            }
+        });
+    }
+    let mut addresses = Vec::new();
+    for lookup in lookups {
+        addresses.push(match lookup {
+            Err(ip) => Some(ip),
+            Ok((name, task)) => match task.await {
+                Ok(Ok(address)) => Some(address),
+                Ok(Err(error)) => {
+                    tracing::warn!(name, error, "failed to resolve a node's name; trying again and again");
+                    None
+                }
+                Err(_) => None,
+            },
+        });
+    }
+    addresses
+}

@@ -1,0 +1,152 @@
+//! Bounds on what is open at once, and the bounded queue in front of full members.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+/// How many connections may be open; beyond that, accepting pauses and newcomers wait in the
+/// kernel's backlog, where they lose nothing.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    max: AtomicU32,
+    open: AtomicU32,
+    peak: AtomicU32,
+    total: AtomicU64,
+    waiting: AtomicU32,
+    freed: Notify,
+}
+
+impl Limit {
+    pub(crate) fn new(max: u32) -> Self {
+        Self {
+            max: AtomicU32::new(max),
+            open: AtomicU32::new(0),
+            peak: AtomicU32::new(0),
+            total: AtomicU64::new(0),
+            waiting: AtomicU32::new(0),
+            freed: Notify::new(),
+        }
+    }
+
+    /// A lower limit cuts nobody; it holds back newcomers until enough have left.
+    pub(crate) fn set_max(&self, max: u32) {
+        self.max.store(max, Ordering::Release);
+        self.freed.notify_waiters();
+    }
+
+    pub(crate) fn open(&self) -> u32 {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
+        let mut open = self.open.load(Ordering::Acquire);
+        while open < self.max.load(Ordering::Acquire) {
+            match self.open.compare_exchange_weak(
+                open,
+                open + 1,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => {
+                    self.peak.fetch_max(open + 1, Ordering::Relaxed);
+                    self.total.fetch_add(1, Ordering::Relaxed);
+                    return Some(Permit(Arc::clone(self)));
+                }
+                Err(now) => open = now,
+            }
+        }
+        None
+    }
+
+    /// Waits until there is room. Cancel safe.
+    pub(crate) async fn acquire(self: &Arc<Self>) -> Permit {
+        let _waiting = Waiting::enter(&self.waiting);
+        loop {
+            let freed = self.freed.notified();
+            if let Some(permit) = self.try_acquire() {
+                return permit;
+            }
+            freed.await;
+        }
+    }
+}
+
+/// One open connection's place; dropping it makes room.
+#[derive(Debug)]
+pub(crate) struct Permit(Arc<Limit>);
+
+impl Permit {
+    pub(crate) fn limit(&self) -> &Limit {
+        &self.0
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        if self.0.waiting.load(Ordering::Acquire) > 0 {
+            self.0.freed.notify_one();
+        }
+    }
+}
+
+/// Connections that wait, in order of arrival, because every usable member of a pool is full.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    waiting: AtomicU32,
+    freed: Notify,
+}
+
+/// There are as many waiting as may.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct QueueFull;
+
+impl Queue {
+    /// A place in the queue, and how many are ahead.
+    pub(crate) fn enter(&self, max: u32) -> Result<(Waiting<'_>, u32), QueueFull> {
+        let waiting = Waiting::enter(&self.waiting);
+        let ahead = self.waiting.load(Ordering::Acquire) - 1;
+        if ahead < max { Ok((waiting, ahead)) } else { Err(QueueFull) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits for its turn to try again.
+    pub(crate) async fn turn(&self) {
+        self.freed.notified().await;
+    }
+
+    /// A member has room for one more.
+    pub(crate) fn one_left(&self) {
+        if !self.is_empty() {
+            self.freed.notify_one();
+        }
+    }
+
+    /// Members came back: everybody may try.
+    pub(crate) fn all_may_try(&self) {
+        for _ in 0..self.waiting.load(Ordering::Acquire) {
+            self.freed.notify_one();
+        }
+    }
+}
+
+/// Counts one waiter for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a>(&'a AtomicU32);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}

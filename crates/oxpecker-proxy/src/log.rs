@@ -1,0 +1,309 @@
+//! Where lines go: process events (through `tracing`) and access records share the targets.
+//!
+//! One thread writes them all, so that no connection waits for a disk or a syslog server.
+//! Between it and the data plane is a bounded channel; what does not fit is counted, and the
+//! count is written as soon as there is room.
+
+mod syslog;
+mod target;
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use oxpecker_config::model::{self, AccessFormat, Level, TextFormat};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+use target::Target;
+
+/// Lines that may wait for the writing thread.
+const QUEUE_LINES_MAX: usize = 16 * 1024;
+
+/// After a batch the thread sleeps this long instead of waiting for the next line, so that a
+/// busy gateway does not pay a wake-up for every connection.
+const BATCH_PAUSE: Duration = Duration::from_millis(5);
+
+/// Why logging could not be set up as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    #[error("failed to open log target `{target}`")]
+    Open {
+        target: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("failed to start the log thread")]
+    Thread(#[source] io::Error),
+}
+
+/// A handle to the log; clones share it.
+#[derive(Debug, Clone)]
+pub struct Log {
+    sender: SyncSender<Message>,
+    shared: Arc<LogShared>,
+}
+
+#[derive(Debug)]
+struct LogShared {
+    dropped: AtomicU64,
+    /// Process events less urgent than this are not made.
+    level: AtomicU8,
+    text_wanted: AtomicBool,
+    json_wanted: AtomicBool,
+    access: RwLock<AccessSettings>,
+}
+
+/// How access records are made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AccessSettings {
+    pub(crate) format: AccessFormat,
+    pub(crate) dontlognull: bool,
+}
+
+/// Targets that are open but not yet in use; see [`Log::install`].
+#[derive(Debug)]
+pub struct Prepared {
+    targets: Vec<Target>,
+    config: model::Log,
+}
+
+#[derive(Debug)]
+enum Message {
+    Process { level: Level, format: TextFormat, line: String },
+    Access { level: Level, line: String },
+    Install(Vec<Target>),
+    Reopen,
+    Flush(SyncSender<()>),
+}
+
+impl Log {
+    /// Opens the targets and starts the writing thread.
+    pub fn start(config: &model::Log) -> Result<Self, LogError> {
+        let (sender, receiver) = sync_channel(QUEUE_LINES_MAX);
+        let shared = Arc::new(LogShared {
+            dropped: AtomicU64::new(0),
+            level: AtomicU8::new(config.level as u8),
+            text_wanted: AtomicBool::new(true),
+            json_wanted: AtomicBool::new(true),
+            access: RwLock::new(AccessSettings { format: config.access, dontlognull: config.dontlognull }),
+        });
+        let log = Self { sender, shared: Arc::clone(&shared) };
+        let prepared = Self::prepare(config)?;
+        thread::Builder::new()
+            .name("log".into())
+            .spawn(move || Writer { targets: Vec::new(), shared }.run(&receiver))
+            .map_err(LogError::Thread)?;
+        log.install(prepared);
+        Ok(log)
+    }
+
+    /// Opens the targets of a new configuration without using them yet.
+    pub fn prepare(config: &model::Log) -> Result<Prepared, LogError> {
+        let targets = config.targets.iter().map(Target::open).collect::<Result<_, _>>()?;
+        Ok(Prepared { targets, config: config.clone() })
+    }
+
+    /// Switches to prepared targets. Lines already queued still go to the old ones.
+    pub fn install(&self, prepared: Prepared) {
+        let Prepared { targets, config } = prepared;
+        let wants = |format| targets.iter().any(|target| target.takes_process(format));
+        self.shared.text_wanted.store(wants(TextFormat::Text), Ordering::Relaxed);
+        self.shared.json_wanted.store(wants(TextFormat::Json), Ordering::Relaxed);
+        self.shared.level.store(config.level as u8, Ordering::Relaxed);
+        if let Ok(mut access) = self.shared.access.write() {
+            *access = AccessSettings { format: config.access, dontlognull: config.dontlognull };
+        }
+        // The thread ends with the last handle only, so it is there to receive.
+        let _ = self.sender.send(Message::Install(targets));
+    }
+
+    /// Opens files anew, for logrotate.
+    pub fn reopen(&self) {
+        let _ = self.sender.send(Message::Reopen);
+    }
+
+    /// Waits, at most a second, until everything queued so far is written.
+    pub fn flush(&self) {
+        let (done, wait) = sync_channel(1);
+        if self.sender.send(Message::Flush(done)).is_ok() {
+            let _ = wait.recv_timeout(Duration::from_secs(1));
+        }
+    }
+
+    /// The layer that brings `tracing` events here.
+    pub fn layer<S>(&self) -> impl Layer<S> + use<S>
+    where
+        S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+    {
+        use tracing_subscriber::fmt;
+        let text = fmt::layer()
+            .without_time()
+            .with_level(false)
+            .with_target(false)
+            .with_ansi(false)
+            .with_writer(LineMaker { log: self.clone(), format: TextFormat::Text });
+        let json = fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_target(false)
+            .with_writer(LineMaker { log: self.clone(), format: TextFormat::Json });
+        text.and_then(json)
+    }
+
+    pub(crate) fn access_settings(&self) -> AccessSettings {
+        match self.shared.access.read() {
+            Ok(settings) => *settings,
+            Err(poisoned) => *poisoned.into_inner(),
+        }
+    }
+
+    /// Access records have the severity that HAProxy gives them, "info".
+    pub(crate) fn access(&self, line: String) {
+        self.send(Message::Access { level: Level::Info, line });
+    }
+
+    fn send(&self, message: Message) {
+        if let Err(TrySendError::Full(_)) = self.sender.try_send(message) {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Turns an event that `tracing_subscriber` formatted into a message.
+struct LineMaker {
+    log: Log,
+    format: TextFormat,
+}
+
+enum LineWriter<'a> {
+    Nobody,
+    Line { log: &'a Log, level: Level, format: TextFormat, line: Vec<u8> },
+}
+
+impl<'a> MakeWriter<'a> for LineMaker {
+    type Writer = LineWriter<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        LineWriter::Nobody
+    }
+
+    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
+        let level = match *meta.level() {
+            tracing::Level::ERROR => Level::Err,
+            tracing::Level::WARN => Level::Warning,
+            // What an operator wants to read of a healthy gateway is "notice"; access records
+            // are "info", as HAProxy has it.
+            tracing::Level::INFO => Level::Notice,
+            tracing::Level::DEBUG => Level::Info,
+            tracing::Level::TRACE => Level::Debug,
+        };
+        let wanted = match self.format {
+            TextFormat::Text => &self.log.shared.text_wanted,
+            TextFormat::Json => &self.log.shared.json_wanted,
+        };
+        if !wanted.load(Ordering::Relaxed) || level as u8 > self.log.shared.level.load(Ordering::Relaxed)
+        {
+            return LineWriter::Nobody;
+        }
+        LineWriter::Line { log: &self.log, level, format: self.format, line: Vec::new() }
+    }
+}
+
+impl io::Write for LineWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Self::Line { line, .. } = self {
+            line.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LineWriter<'_> {
+    fn drop(&mut self) {
+        if let Self::Line { log, level, format, line } = self {
+            let line = String::from_utf8_lossy(line).trim_end().to_owned();
+            log.send(Message::Process { level: *level, format: *format, line });
+        }
+    }
+}
+
+/// The thread that writes.
+struct Writer {
+    targets: Vec<Target>,
+    shared: Arc<LogShared>,
+}
+
+impl Writer {
+    fn run(mut self, receiver: &Receiver<Message>) {
+        while let Ok(first) = receiver.recv() {
+            self.handle(first);
+            let mut busy = true;
+            while busy {
+                busy = false;
+                while let Ok(message) = receiver.try_recv() {
+                    busy = true;
+                    self.handle(message);
+                }
+                self.report_dropped();
+                self.flush();
+                if busy {
+                    thread::sleep(BATCH_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Process { level, format, line } => {
+                for target in &mut self.targets {
+                    target.process(level, format, &line);
+                }
+            }
+            Message::Access { level, line } => {
+                for target in &mut self.targets {
+                    target.access(level, &line);
+                }
+            }
+            Message::Install(targets) => {
+                self.flush();
+                self.targets = targets;
+            }
+            Message::Reopen => self.targets.iter_mut().for_each(Target::reopen),
+            Message::Flush(done) => {
+                self.flush();
+                let _ = done.try_send(());
+            }
+        }
+    }
+
+    fn report_dropped(&mut self) {
+        let dropped = self.shared.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            let text = format!("log lines dropped because the targets were too slow lines={dropped}");
+            let json = serde_json::json!({
+                "level": "WARN",
+                "message": "log lines dropped because the targets were too slow",
+                "lines": dropped,
+            })
+            .to_string();
+            for target in &mut self.targets {
+                target.process(Level::Warning, TextFormat::Text, &text);
+                target.process(Level::Warning, TextFormat::Json, &json);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.targets.iter_mut().for_each(Target::flush);
+    }
+}

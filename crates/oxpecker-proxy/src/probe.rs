@@ -1,0 +1,240 @@
+//! Drives the health probes: one task a monitored member, on the control thread.
+//!
+//! What to say and what the answer means is `oxpecker_wire::probe`; when a member counts as up
+//! or down is `oxpecker_balance`. Here is only the socket and the clock.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oxpecker_balance::spec::{Health, MemberId, ProbeOutcome};
+use oxpecker_config::model::{Login, Monitor, Probe};
+use oxpecker_wire::probe::{
+    BeeswaxProbe, Conversation, HealthzProbe, Hs2HttpProbe, Hs2Probe, HttpProbe, ProbeError,
+    Progress, State, Verdict,
+};
+use oxpecker_wire::probe as wire;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+
+use crate::socket::{self, Dial, Stream};
+use crate::state::{MemberState, Shared, Topology};
+
+/// A probe that comes back this much too late says more about us (stopped, starved) than about
+/// the member, and is not counted.
+const LATE: Duration = Duration::from_secs(1);
+
+/// Least time between two probes of a member, however often clients fail to connect.
+const HURRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a probe failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("the node's name was never resolved")]
+    Unresolved,
+    #[error("connect: {0}")]
+    Connect(io::Error),
+    #[error("{stage}: {error}")]
+    Io { stage: String, error: io::Error },
+    #[error("{0}")]
+    Answer(ProbeError),
+    #[error("no answer to the {stage} within {limit:?}")]
+    TimedOut { stage: String, limit: Duration },
+}
+
+/// The probes that run now.
+#[derive(Debug, Default)]
+pub(crate) struct Probes {
+    running: HashMap<MemberId, Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    monitor: Monitor,
+    member: Arc<MemberState>,
+    task: AbortHandle,
+}
+
+impl Probes {
+    /// Starts, restarts and stops probes so that they fit the topology. A member whose monitor
+    /// and address stay goes on at its own rhythm.
+    pub(crate) fn apply(&mut self, shared: &Arc<Shared>, topology: &Topology) {
+        let mut before = std::mem::take(&mut self.running);
+        for pool in &topology.pools {
+            let Some(monitor) = &pool.config.monitor else { continue };
+            for member in &pool.members {
+                let kept = before.remove(&member.id).filter(|running| {
+                    running.monitor == *monitor && Arc::ptr_eq(&running.member.node, &member.node)
+                });
+                let running = kept.unwrap_or_else(|| {
+                    let task = watch(Arc::clone(shared), Arc::clone(member), monitor.clone());
+                    Running {
+                        monitor: monitor.clone(),
+                        member: Arc::clone(member),
+                        task: tokio::spawn(task).abort_handle(),
+                    }
+                });
+                self.running.insert(member.id, running);
+            }
+        }
+        for (_, gone) in before {
+            gone.task.abort();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Probes one member for ever: at once, then at its interval, or sooner when a client could not
+/// connect.
+async fn watch(shared: Arc<Shared>, member: Arc<MemberState>, monitor: Monitor) {
+    let mut jitter = Jitter::new(member.id);
+    loop {
+        let began = Instant::now();
+        let result = attempt(&member, &monitor).await;
+        if began.elapsed() < monitor.timeout + LATE {
+            report(&shared, &member, result);
+        }
+        let view = shared.balancer().member(member.id);
+        let up = view.is_some_and(|view| view.health == Health::Up);
+        let interval = match monitor.interval_down {
+            Some(interval) if !up => interval,
+            _ => monitor.interval,
+        };
+        tokio::time::sleep(HURRY_PAUSE.min(interval)).await;
+        tokio::select! {
+            () = tokio::time::sleep_until(began + jitter.apply(interval)) => {}
+            () = member.probe_now.notified() => {}
+        }
+    }
+}
+
+fn report(shared: &Shared, member: &MemberState, result: Result<Verdict, Failure>) {
+    let (outcome, reason) = match result {
+        Ok(Verdict { state: State::Alive, .. }) => (ProbeOutcome::Passed, "probe passed".to_owned()),
+        Ok(Verdict { state: State::Quiescing, .. }) => {
+            (ProbeOutcome::Quiescing, "the coordinator says it is shutting down".to_owned())
+        }
+        Err(failure) => (ProbeOutcome::Failed, format!("probe failed: {failure}")),
+    };
+    if outcome == ProbeOutcome::Failed {
+        tracing::debug!(member = %member.name, reason, "probe failed");
+    }
+    let change = shared.balancer().probed(member.id, outcome, shared.now());
+    if let Some(change) = change {
+        shared.health_changed(&change, &reason);
+    }
+}
+
+async fn attempt(member: &MemberState, monitor: &Monitor) -> Result<Verdict, Failure> {
+    let mut to = member.address().ok_or(Failure::Unresolved)?;
+    if let Some(port) = monitor.port {
+        to.set_port(port);
+    }
+    let dial = Dial { to, from: None, transparent: None, keepalive: None, user_timeout: None };
+    let limit = monitor.timeout;
+    let Some(mut conversation) = conversation(monitor, &to.to_string()) else {
+        return match timeout(limit, socket::connect(&dial)).await {
+            // A reset instead of a goodbye: nothing lingers at the member, and no port here.
+            Ok(Ok(stream)) => {
+                stream.reset_on_close();
+                Ok(Verdict { state: State::Alive, version: None, webserver_address: None })
+            }
+            Ok(Err(error)) => Err(Failure::Connect(error)),
+            Err(_) => Err(Failure::TimedOut { stage: "connect".into(), limit }),
+        };
+    };
+    match timeout(limit, converse(&dial, conversation.as_mut())).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::TimedOut { stage: conversation.stage().to_string(), limit }),
+    }
+}
+
+/// `None`: it is enough that the port opens.
+fn conversation(monitor: &Monitor, host: &str) -> Option<Box<dyn Conversation + Send + Sync>> {
+    Some(match &monitor.probe {
+        Probe::Tcp => return None,
+        Probe::Http { path, host: named, status } => {
+            let status = status.iter().map(|range| range.first..=range.last).collect();
+            Box::new(HttpProbe::new(named.as_deref().unwrap_or(host), path, status))
+        }
+        Probe::Healthz => Box::new(HealthzProbe::new(host)),
+        Probe::Hs2(login) => Box::new(Hs2Probe::new(wire_login(login))),
+        Probe::Beeswax(login) => Box::new(BeeswaxProbe::new(wire_login(login))),
+        Probe::Hs2Http { login, path } => {
+            Box::new(Hs2HttpProbe::new(wire_login(login), host, path))
+        }
+    })
+}
+
+fn wire_login(login: &Login) -> wire::Login {
+    match login {
+        Login::None { user } => wire::Login::None { user: user.clone() },
+        Login::Plain { user, password } => {
+            wire::Login::Plain { user: user.clone(), password: password.reveal().to_owned() }
+        }
+    }
+}
+
+async fn converse(
+    dial: &Dial<'_>,
+    conversation: &mut (dyn Conversation + Send + Sync),
+) -> Result<Verdict, Failure> {
+    let mut stream = socket::connect(dial).await.map_err(Failure::Connect)?;
+    let mut send = conversation.start();
+    let mut buffer = vec![0; 4096];
+    loop {
+        let stage = |error| Failure::Io { stage: conversation.stage().to_string(), error };
+        stream.write_all(&send).await.map_err(stage)?;
+        send.clear();
+        match receive(&stream, conversation, &mut buffer).await? {
+            Progress::NeedMore => {}
+            Progress::Send(bytes) => send = bytes,
+            Progress::Reconnect { send: bytes } => {
+                stream = socket::connect(dial).await.map_err(Failure::Connect)?;
+                send = bytes;
+            }
+            Progress::Done(verdict) => return Ok(verdict),
+        }
+    }
+}
+
+async fn receive(
+    stream: &Stream,
+    conversation: &mut (dyn Conversation + Send + Sync),
+    buffer: &mut [u8],
+) -> Result<Progress, Failure> {
+    match stream.read(buffer).await {
+        Ok(0) => conversation.closed().map_err(Failure::Answer),
+        Ok(n) => conversation.receive(&buffer[..n]).map_err(Failure::Answer),
+        Err(error) => match conversation.closed() {
+            Ok(progress) => Ok(progress),
+            Err(_) => Err(Failure::Io { stage: conversation.stage().to_string(), error }),
+        },
+    }
+}
+
+/// Spreads intervals by up to a tenth either way, so that many members and many gateways do not
+/// probe in step. Not random in any stronger sense.
+#[derive(Debug)]
+struct Jitter(u64);
+
+impl Jitter {
+    fn new(member: MemberId) -> Self {
+        Self(u64::from(std::process::id()) << 32 | u64::from(member.0) << 1 | 1)
+    }
+
+    fn apply(&mut self, interval: Duration) -> Duration {
+        // xorshift64
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        let tenth = f64::from((self.0 >> 32) as u32) / f64::from(u32::MAX) * 0.2 - 0.1;
+        interval.mul_f64(1.0 + tenth)
+    }
+}

@@ -1,0 +1,197 @@
+//! Moves bytes between a client and a member without looking at them.
+//!
+//! Each direction is a [`Flow`]. A flow reads into its thread's one scratch buffer and writes
+//! at once; it owns memory only for what the other side refused, and gives that back as soon
+//! as it is sent. A stream that keeps coming in large pieces goes through a kernel pipe
+//! instead ([`pipe`]) until its pieces turn small. An idle connection holds no buffer and no
+//! pipe. Nothing here takes a lock that another thread holds while it works.
+
+mod flow;
+mod pipe;
+
+use std::cell::RefCell;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use crate::connection::registry::{Conn, Cut};
+use crate::counters::Moved;
+use crate::socket::Stream;
+use flow::{Flow, FlowPoll, Peer};
+
+/// Where the measurements put the knee: 1 MB fetches cost as little as through a pipe, and one
+/// buffer a thread is no memory worth counting.
+const SCRATCH_BYTES: usize = 256 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
+}
+
+/// How long silence may last; `None` = for ever.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) client: Option<Duration>,
+    pub(crate) member: Option<Duration>,
+    pub(crate) idle: Option<Duration>,
+}
+
+/// Why a relay is over.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Both sides said goodbye and everything was delivered.
+    Finished,
+    ClientGone,
+    MemberGone,
+    ClientTimeout,
+    MemberTimeout,
+    IdleTimeout,
+    Cut(Cut),
+}
+
+/// Told about bytes as they pass.
+pub(crate) trait Meter {
+    fn moved(&self, up: Moved, down: Moved);
+}
+
+pub(crate) struct Relay<M> {
+    client: Stream,
+    member: Stream,
+    up: Flow,
+    down: Flow,
+    /// When a byte last moved. One moment serves both sides: a byte that moves is activity of
+    /// the one that sent it and of the one that took it.
+    active: Instant,
+    patience: Patience,
+    meter: M,
+}
+
+impl<M: Meter> Relay<M> {
+    pub(crate) fn new(client: Stream, member: Stream, patience: Patience, meter: M) -> Self {
+        Self {
+            client,
+            member,
+            up: Flow::default(),
+            down: Flow::default(),
+            active: Instant::now(),
+            patience,
+            meter,
+        }
+    }
+
+    /// Relays until either side or `conn` ends it. What could not be delivered is dropped with
+    /// the relay; a side that did not end cleanly is passed on as a reset.
+    pub(crate) async fn run(&mut self, conn: &Conn) -> End {
+        let end = match self.deadline() {
+            None => std::future::poll_fn(|cx| self.poll(cx, conn)).await,
+            Some((deadline, _)) => {
+                let mut sleep = pin!(tokio::time::sleep_until(deadline));
+                std::future::poll_fn(|cx| {
+                    if let Poll::Ready(end) = self.poll(cx, conn) {
+                        return Poll::Ready(end);
+                    }
+                    self.poll_deadline(cx, sleep.as_mut())
+                })
+                .await
+            }
+        };
+        match &end {
+            End::Finished => {}
+            End::Cut(Cut::Drop) => {
+                for side in [&self.client, &self.member] {
+                    if side.silence_on_close().is_err() {
+                        side.reset_on_close();
+                    }
+                }
+            }
+            _ => {
+                self.client.reset_on_close();
+                self.member.reset_on_close();
+            }
+        }
+        end
+    }
+
+    /// Bytes from the client and bytes to the client.
+    pub(crate) fn totals(&self) -> (u64, u64) {
+        (self.up.bytes, self.down.bytes)
+    }
+
+    /// The member is done and only its last data is still on the way to the client.
+    pub(crate) fn member_finished(&self) -> bool {
+        self.down.ended()
+    }
+
+    /// For a relay that has to begin anew with another member.
+    pub(crate) fn into_client(self) -> Stream {
+        self.client
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, conn: &Conn) -> Poll<End> {
+        if let Poll::Ready(cut) = conn.poll_cut() {
+            return Poll::Ready(End::Cut(cut));
+        }
+        let (up_before, down_before) = (self.up.moved(), self.down.moved());
+        let end = SCRATCH.with_borrow_mut(|scratch| self.poll_flows(cx, scratch));
+        let (up, down) = (self.up.moved() - up_before, self.down.moved() - down_before);
+        if up.reads + down.reads > 0 {
+            self.active = Instant::now();
+            // A request means that the answer before it is complete: the next one has to
+            // prove anew that it is a long stream.
+            if up.reads > 0 {
+                self.down.begin_answer();
+            }
+            if down.reads > 0 {
+                self.up.begin_answer();
+            }
+            self.meter.moved(up, down);
+        } else if self.up.take_wrote() | self.down.take_wrote() {
+            self.active = Instant::now();
+        }
+        end
+    }
+
+    fn poll_flows(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<End> {
+        match self.up.poll(cx, &self.client, &self.member, scratch) {
+            FlowPoll::Pending | FlowPoll::Done => {}
+            FlowPoll::Failed(Peer::From) => return Poll::Ready(End::ClientGone),
+            // The member takes no more, but its last words may still lie unread: the other
+            // direction goes on and finds the end of the stream or the error itself.
+            FlowPoll::Failed(Peer::To) => self.up.give_up(),
+        }
+        match self.down.poll(cx, &self.member, &self.client, scratch) {
+            FlowPoll::Pending => Poll::Pending,
+            FlowPoll::Done if self.up.is_broken() => Poll::Ready(End::MemberGone),
+            FlowPoll::Done if self.up.is_done() => Poll::Ready(End::Finished),
+            FlowPoll::Done => Poll::Pending,
+            FlowPoll::Failed(Peer::From) => Poll::Ready(End::MemberGone),
+            FlowPoll::Failed(Peer::To) => Poll::Ready(End::ClientGone),
+        }
+    }
+
+    /// The next moment at which somebody's patience ends, and what it would mean.
+    fn deadline(&self) -> Option<(Instant, fn() -> End)> {
+        let candidates: [(Option<Duration>, fn() -> End); 3] = [
+            (self.patience.client, || End::ClientTimeout),
+            (self.patience.member, || End::MemberTimeout),
+            (self.patience.idle, || End::IdleTimeout),
+        ];
+        candidates
+            .into_iter()
+            .filter_map(|(patience, end)| Some((self.active + patience?, end)))
+            .min_by_key(|(at, _)| *at)
+    }
+
+    /// Activity only notes the time; the timer finds out when it fires that it was too early.
+    fn poll_deadline(&self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<End> {
+        while sleep.as_mut().poll(cx).is_ready() {
+            let Some((deadline, end)) = self.deadline() else { return Poll::Pending };
+            if deadline <= Instant::now() {
+                return Poll::Ready(end());
+            }
+            sleep.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}

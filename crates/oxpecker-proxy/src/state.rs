@@ -1,0 +1,202 @@
+//! What all threads share: the balancer behind its lock, and the configured objects with their
+//! running counts.
+//!
+//! The objects are immutable snapshots: a reload builds new ones around the counts of the old,
+//! and connections that began under an old snapshot keep it until they end.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
+
+use oxpecker_balance::balancer::{Balancer, Change};
+use oxpecker_balance::spec::{Health, MemberId, Now, PoolId, TableId};
+use oxpecker_config::model::{self, Host, ServiceDown};
+use tokio::sync::Notify;
+
+use crate::connection::registry::{Cut, Registry};
+use crate::counters::Traffic;
+use crate::limit::{Limit, Queue};
+use crate::log::Log;
+use crate::quota::OncePer;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    balancer: Mutex<Balancer>,
+    started: Instant,
+    pub(crate) log: Log,
+    /// All client connections of the process.
+    pub(crate) connections: Arc<Limit>,
+    pub(crate) registries: Vec<Arc<Registry>>,
+    topology: RwLock<Arc<Topology>>,
+    pub(crate) warnings: Warnings,
+}
+
+/// Warnings that one bad minute could repeat a thousand times.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    pub(crate) accept_failed: OncePer,
+    pub(crate) limit_reached: OncePer,
+    pub(crate) ports_exhausted: OncePer,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Topology {
+    pub(crate) virtuals: Vec<Arc<VirtualState>>,
+    pub(crate) pools: Vec<Arc<PoolState>>,
+    pub(crate) nodes: Vec<Arc<NodeState>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct VirtualState {
+    pub(crate) config: model::Virtual,
+    pub(crate) pool: Arc<PoolState>,
+    pub(crate) table: Option<TableId>,
+    pub(crate) connections: Arc<Limit>,
+    pub(crate) traffic: Arc<Traffic>,
+}
+
+#[derive(Debug)]
+pub(crate) struct PoolState {
+    pub(crate) id: PoolId,
+    pub(crate) config: model::Pool,
+    pub(crate) members: Vec<Arc<MemberState>>,
+    pub(crate) queue: Arc<Queue>,
+    /// Which of the source addresses is next.
+    pub(crate) source_turn: AtomicUsize,
+}
+
+#[derive(Debug)]
+pub(crate) struct MemberState {
+    pub(crate) id: MemberId,
+    /// `node:port`
+    pub(crate) name: String,
+    pub(crate) node: Arc<NodeState>,
+    pub(crate) port: u16,
+    pub(crate) traffic: Arc<Traffic>,
+    /// A client could not connect: look at once, not at the next interval.
+    pub(crate) probe_now: Arc<Notify>,
+}
+
+#[derive(Debug)]
+pub(crate) struct NodeState {
+    pub(crate) name: String,
+    pub(crate) host: Host,
+    address: RwLock<Option<IpAddr>>,
+}
+
+impl NodeState {
+    pub(crate) fn new(name: &str, host: &Host, address: Option<IpAddr>) -> Self {
+        Self { name: name.to_owned(), host: host.clone(), address: RwLock::new(address) }
+    }
+
+    /// `None` while a name was never resolved.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        *self.address.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_address(&self, address: IpAddr) {
+        *self.address.write().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    }
+}
+
+impl MemberState {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.node.address().map(|ip| SocketAddr::new(ip, self.port))
+    }
+}
+
+impl PoolState {
+    pub(crate) fn member(&self, id: MemberId) -> Option<&Arc<MemberState>> {
+        self.members.iter().find(|member| member.id == id)
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        balancer: Balancer,
+        log: Log,
+        connections: Arc<Limit>,
+        workers: usize,
+    ) -> Self {
+        Self {
+            balancer: Mutex::new(balancer),
+            started: Instant::now(),
+            log,
+            connections,
+            registries: (0..workers).map(|_| Arc::default()).collect(),
+            topology: RwLock::default(),
+            warnings: Warnings::default(),
+        }
+    }
+
+    /// The one lock of the balancing state. Never held across an await or a system call.
+    pub(crate) fn balancer(&self) -> MutexGuard<'_, Balancer> {
+        self.balancer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now(self.started.elapsed())
+    }
+
+    pub(crate) fn topology(&self) -> Arc<Topology> {
+        Arc::clone(&self.topology.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_topology(&self, topology: Topology) {
+        *self.topology.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(topology);
+    }
+
+    /// Asks connections to `member`, or all, to end.
+    pub(crate) fn cut(&self, member: Option<MemberId>, cut: Cut) -> usize {
+        self.registries.iter().map(|registry| registry.cut(member, cut)).sum()
+    }
+
+    pub(crate) fn open_connections(&self) -> usize {
+        self.registries.iter().map(|registry| registry.len()).sum()
+    }
+
+    /// Logs a change of health and does what the pool wants done.
+    pub(crate) fn health_changed(&self, change: &Change, reason: &str) {
+        let topology = self.topology();
+        let found = topology
+            .pools
+            .iter()
+            .find_map(|pool| Some((pool, pool.member(change.member)?)));
+        // A probe may end just after a reload removed its member.
+        let Some((pool, member)) = found else { return };
+        let (from, to) = (word(change.from), word(change.to));
+        let (pool_name, member_name) = (&pool.config.name, &member.name);
+        if change.to == Health::Down {
+            tracing::warn!(pool = %pool_name, member = %member_name, from, to, reason, "member is down");
+            let cut = match pool.config.service_down {
+                ServiceDown::None => None,
+                ServiceDown::Reset => Some(Cut::MemberDown),
+                ServiceDown::Drop => Some(Cut::Drop),
+                ServiceDown::Reselect => Some(Cut::Reselect),
+            };
+            if let Some(cut) = cut {
+                let connections = self.cut(Some(member.id), cut);
+                if connections > 0 {
+                    tracing::warn!(
+                        pool = %pool_name, member = %member_name, connections,
+                        action = ?pool.config.service_down,
+                        "ended the connections of a member that is down"
+                    );
+                }
+            }
+        } else {
+            tracing::info!(pool = %pool_name, member = %member_name, from, to, reason, "member changed health");
+            pool.queue.all_may_try();
+        }
+    }
+}
+
+pub(crate) fn word(health: Health) -> &'static str {
+    match health {
+        Health::Unknown => "unknown",
+        Health::Up => "up",
+        Health::Down => "down",
+        Health::Quiescing => "quiescing",
+    }
+}

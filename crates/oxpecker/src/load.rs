@@ -1,0 +1,183 @@
+//! Reads configuration files, directories and secrets; the checking itself is pure.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+use oxpecker_config::{Checked, Diagnostic, Input, Source};
+
+use crate::exit::Exit;
+
+const DEFAULT_FILE: &str = "/etc/oxpecker/oxpecker.toml";
+const DEFAULT_DIRECTORY: &str = "/etc/oxpecker/conf.d";
+
+/// A configuration is text written by people; anything larger is the wrong file.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Where a configuration is read from, now and at every reload.
+///
+/// The directory of the first file is kept open, so that a reload after `chroot` still finds
+/// the files, and relative names of secrets mean "beside the configuration".
+#[derive(Debug)]
+pub(crate) struct Files {
+    paths: Vec<PathBuf>,
+    base: PathBuf,
+    base_fd: OwnedFd,
+}
+
+impl Files {
+    pub(crate) fn new(paths: &[PathBuf]) -> anyhow::Result<Self> {
+        let paths = if paths.is_empty() { default_paths() } else { paths.to_vec() };
+        let first = &paths[0];
+        let base = if first.is_dir() { first.clone() } else { parent(first) };
+        let base = fs::canonicalize(&base)
+            .with_context(|| format!("failed to find the directory of {}", first.display()))?;
+        let base_fd = OwnedFd::from(
+            File::open(&base).with_context(|| format!("failed to open {}", base.display()))?,
+        );
+        let paths = paths.iter().map(|path| absolute(path)).collect();
+        Ok(Self { paths, base, base_fd })
+    }
+
+    /// Reads all files and checks them. The outer error: something could not be read.
+    pub(crate) fn load(&self) -> anyhow::Result<Result<Checked, Vec<Diagnostic>>> {
+        let mut inputs = Vec::new();
+        for path in &self.paths {
+            self.collect(path, &mut inputs)?;
+        }
+        if inputs.is_empty() {
+            let nothing = format!("no *.toml file in {}", self.paths[0].display());
+            return Err(anyhow::Error::new(Exit::Configuration).context(nothing));
+        }
+        Ok(oxpecker_config::check(&inputs, self))
+    }
+
+    fn collect(&self, path: &Path, inputs: &mut Vec<Input>) -> anyhow::Result<()> {
+        if self.is_dir(path) {
+            let mut names: Vec<PathBuf> = self
+                .list(path)
+                .with_context(|| format!("failed to list {}", path.display()))?
+                .into_iter()
+                .filter(|name| is_fragment(name))
+                .collect();
+            // Byte order, whatever the locale: 10-pools.toml comes before 20-virtuals.toml.
+            names.sort();
+            for name in names {
+                self.collect(&path.join(name), inputs)?;
+            }
+            return Ok(());
+        }
+        refuse_foreign(path)?;
+        let text = Source::read(self, path)
+            .with_context(|| format!("failed to read {}", path.display()))
+            .map_err(|error| error.context(Exit::Configuration))?;
+        inputs.push(Input::new(path.display().to_string(), text));
+        Ok(())
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        match self.below_base(path) {
+            Some(relative) if relative.as_os_str().is_empty() => true,
+            Some(relative) => {
+                let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+                openat(&self.base_fd, relative, flags, Mode::empty()).is_ok()
+            }
+            None => path.is_dir(),
+        }
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let name = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
+        match self.below_base(path) {
+            Some(relative) => {
+                let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+                let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+                let mut dir = nix::dir::Dir::openat(&self.base_fd, relative, flags, Mode::empty())?;
+                dir.iter()
+                    .map(|entry| Ok(name(entry?.file_name().to_bytes())))
+                    .collect::<Result<_, nix::Error>>()
+                    .map_err(Into::into)
+            }
+            None => fs::read_dir(path)?.map(|entry| Ok(PathBuf::from(entry?.file_name()))).collect(),
+        }
+    }
+
+    fn below_base<'p>(&self, path: &'p Path) -> Option<&'p Path> {
+        path.strip_prefix(&self.base).ok()
+    }
+}
+
+impl Source for Files {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let relative = if path.is_relative() { Some(path) } else { self.below_base(path) };
+        let file = match relative {
+            Some(relative) => {
+                let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+                File::from(openat(&self.base_fd, relative, flags, Mode::empty())?)
+            }
+            None => File::open(path)?,
+        };
+        let mut bytes = Vec::new();
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(io::Error::other(format!("larger than {FILE_BYTES_MAX} bytes")));
+        }
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 text (byte {at})"))
+        })
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+fn default_paths() -> Vec<PathBuf> {
+    let mut paths = vec![PathBuf::from(DEFAULT_FILE)];
+    paths.extend(Some(PathBuf::from(DEFAULT_DIRECTORY)).filter(|path| path.is_dir()));
+    paths
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// With its directory made canonical, so that it can be found below `base`.
+fn absolute(path: &Path) -> PathBuf {
+    let directory = if path.is_dir() { path.to_owned() } else { parent(path) };
+    match (fs::canonicalize(&directory), path.is_dir(), path.file_name()) {
+        (Ok(directory), true, _) => directory,
+        (Ok(directory), false, Some(name)) => directory.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// `*.toml`, and not hidden: editors and package managers leave other things in conf.d.
+fn is_fragment(name: &Path) -> bool {
+    let hidden = name.to_string_lossy().starts_with('.');
+    !hidden && name.extension().is_some_and(|extension| extension == "toml")
+}
+
+/// Files of other balancers are named for what they are, not called broken TOML.
+fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
+    let what = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("cfg") => "an HAProxy configuration",
+        Some("conf") => "a BIG-IP configuration",
+        Some("json") => "JSON",
+        _ => return Ok(()),
+    };
+    Err(anyhow::Error::new(Exit::Usage).context(format!(
+        "{} looks like {what}; this version reads its own format only (a .toml file)",
+        path.display()
+    )))
+}

@@ -1,0 +1,241 @@
+//! `oxpecker run`: start, then obey signals until told to end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use oxpecker_config::model::Config;
+use oxpecker_config::{Checked, Diagnostic};
+use oxpecker_proxy::{Gateway, Log};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::check::print_errors;
+use crate::exit::Exit;
+use crate::load::Files;
+use crate::privileges;
+use crate::service;
+
+pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result<Exit> {
+    let files = Files::new(paths)?;
+    let Checked { config, warnings, .. } = match files.load()? {
+        Ok(checked) => checked,
+        Err(diagnostics) => {
+            print_errors(&diagnostics);
+            return Ok(Exit::Configuration);
+        }
+    };
+    let log = Log::start(&config.log)?;
+    tracing_subscriber::registry().with(log.layer()).init();
+    // Read the time zone while its file can be found: a chroot would leave UTC.
+    let _ = jiff::tz::TimeZone::system();
+    report_warnings(&warnings);
+
+    let inherited = service::inherited_sockets();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let pidfile = pidfile.or_else(|| config.process.pidfile.clone());
+    let result = runtime.block_on(async {
+        // Signals are caught before anything listens: none may kill a half-started gateway.
+        let signals = Signals::new()?;
+        let gateway = Gateway::start(&config, log.clone(), inherited)
+            .await
+            .context("failed to start")?;
+        let _pidfile = pidfile.as_deref().map(PidFile::write).transpose()?;
+        privileges::drop_to(&config.process)?;
+        let mut process = Process { files, config, log: log.clone(), gateway };
+        process.serve(signals).await
+    });
+    log.flush();
+    result
+}
+
+struct Process {
+    files: Files,
+    config: Config,
+    log: Log,
+    gateway: Gateway,
+}
+
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    user1: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let catch = |kind| signal(kind).context("failed to catch signals");
+        Ok(Self {
+            hangup: catch(SignalKind::hangup())?,
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            quit: catch(SignalKind::quit())?,
+            user1: catch(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// The next signal that asks for an end at once.
+    async fn end_now(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
+}
+
+impl Process {
+    async fn serve(&mut self, mut signals: Signals) -> anyhow::Result<Exit> {
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            pid = std::process::id(),
+            virtual_servers = self.config.virtuals.len(),
+            "started"
+        );
+        service::ready(&self.status());
+        let mut watchdog = service::Watchdog::from_environment();
+        loop {
+            tokio::select! {
+                _ = signals.hangup.recv() => self.reload().await,
+                _ = signals.user1.recv() => self.log.reopen(),
+                _ = signals.terminate.recv() => return Ok(self.drain(&mut signals).await),
+                _ = signals.quit.recv() => return Ok(self.drain(&mut signals).await),
+                _ = signals.interrupt.recv() => return Ok(self.stop_now().await),
+                () = watchdog.due() => watchdog.feed(&self.gateway).await,
+            }
+        }
+    }
+
+    /// All or nothing: whatever is wrong, the running configuration stays.
+    async fn reload(&mut self) {
+        tracing::info!("reloading");
+        service::reloading();
+        match self.try_reload().await {
+            Ok(()) => tracing::info!(virtual_servers = self.config.virtuals.len(), "reloaded"),
+            Err(error) => {
+                tracing::error!(error = %format!("{error:#}"), "reload failed, keeping the running configuration");
+            }
+        }
+        self.log.reopen();
+        service::ready(&self.status());
+    }
+
+    async fn try_reload(&mut self) -> anyhow::Result<()> {
+        let checked = match self.files.load()? {
+            Ok(checked) => checked,
+            Err(diagnostics) => {
+                for diagnostic in &diagnostics {
+                    log_diagnostic(diagnostic);
+                }
+                anyhow::bail!("the new configuration has errors");
+            }
+        };
+        self.gateway.apply(&checked.config).await?;
+        report_warnings(&checked.warnings);
+        for key in needs_restart(&self.config, &checked.config) {
+            tracing::warn!(key, "changed, but takes effect at the next start only");
+        }
+        self.config = checked.config;
+        Ok(())
+    }
+
+    async fn drain(&mut self, signals: &mut Signals) -> Exit {
+        let process = &self.config.process;
+        let (delay, timeout) = (process.drain_delay, process.drain_timeout);
+        let open = self.gateway.open_connections();
+        tracing::info!(connections = open, ?delay, ?timeout, "draining");
+        service::stopping(&format!("draining {open} connections"));
+        let cut = tokio::select! {
+            drained = async {
+                tokio::time::sleep(delay).await;
+                self.gateway.stop_listening().await;
+                self.gateway.drain(timeout).await
+            } => Some(drained.cut),
+            () = signals.end_now() => None,
+        };
+        let cut = match cut {
+            Some(cut) => cut,
+            None => {
+                tracing::warn!("second signal, cutting what is left");
+                self.gateway.stop_listening().await;
+                self.gateway.cut_all().await.cut
+            }
+        };
+        if cut == 0 {
+            tracing::info!("drained, ending");
+            return Exit::Fine;
+        }
+        tracing::warn!(connections = cut, "ended connections that had not finished");
+        Exit::DrainCut
+    }
+
+    async fn stop_now(&mut self) -> Exit {
+        service::stopping("stopping");
+        self.gateway.stop_listening().await;
+        let connections = self.gateway.cut_all().await.cut;
+        tracing::info!(connections, "stopped");
+        Exit::Fine
+    }
+
+    fn status(&self) -> String {
+        let listeners: usize = self.config.virtuals.iter().map(|v| v.listen.len()).sum();
+        format!("{} pools behind {listeners} listeners", self.config.pools.len())
+    }
+}
+
+fn report_warnings(warnings: &[Diagnostic]) {
+    for warning in warnings {
+        log_diagnostic(warning);
+    }
+}
+
+/// One line, so that it survives syslog.
+fn log_diagnostic(diagnostic: &Diagnostic) {
+    let place = format!("{}:{}:{}", diagnostic.file, diagnostic.line, diagnostic.column);
+    let help = diagnostic.help.as_deref().unwrap_or("-");
+    match diagnostic.severity {
+        oxpecker_config::Severity::Error => {
+            tracing::error!(place, help, "configuration: {}", diagnostic.message);
+        }
+        oxpecker_config::Severity::Warning => {
+            tracing::warn!(place, help, "configuration: {}", diagnostic.message);
+        }
+    }
+}
+
+/// What a running process cannot change about itself.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (old, new) = (&old.process, &new.process);
+    let mut keys = Vec::new();
+    let mut compare = |same: bool, key| {
+        if !same {
+            keys.push(key);
+        }
+    };
+    compare(old.threads == new.threads, "process.threads");
+    compare(old.user == new.user, "process.user");
+    compare(old.group == new.group, "process.group");
+    compare(old.chroot == new.chroot, "process.chroot");
+    compare(old.pidfile == new.pidfile, "process.pidfile");
+    keys
+}
+
+/// Removed when the process ends in an orderly way, as far as it still may.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(path: &Path) -> anyhow::Result<Self> {
+        fs::write(path, format!("{}\n", std::process::id()))
+            .with_context(|| format!("failed to write the pidfile {}", path.display()))?;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,54 @@
+#!/bin/bash
+# Installs the real clients the tests need into .tools/venv (impala-shell; impyla and PyHive).
+# Safe to run again: it does nothing when the pinned versions are already there. Bare Debian 12, as root
+# (apt is only touched when a package is missing). Takes about half a minute.
+set -euo pipefail
+
+top=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
+venvs=$top/.tools/venv
+python=${PYTHON:-/usr/bin/python3}
+
+# impala-shell and PyHive need the C module `sasl`; without the two -dev packages its build ends with
+# "sasl/sasl.h: No such file or directory" and "krb5-config: not found". libsasl2-modules holds PLAIN.
+packages=(python3-venv python3-dev gcc g++ libsasl2-dev libkrb5-dev libsasl2-modules)
+
+# `sasl` is named with its version because the newest final release (0.3.1) does not build on Python 3.11.
+# thrift, thrift_sasl and pure-sasl are pinned to what was tested, so that a new release cannot change the tests.
+shell_pins=(impala-shell==4.6.0 sasl==0.4a1 thrift==0.23.0 thrift_sasl==0.4.3)
+cli_pins=(sasl==0.4a1 impyla==0.24.0 PyHive==0.7.0 thrift==0.23.0 thrift_sasl==0.4.3 pure-sasl==0.6.2)
+
+ensure_packages() {
+    local missing=() package
+    for package in "${packages[@]}"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    echo "apt: installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# ensure_venv NAME PIN...: the stamp is written last, so an interrupted run is started over.
+ensure_venv() {
+    local venv=$venvs/$1 stamp wanted
+    shift
+    stamp=$venv/.installed wanted="$*"
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+        echo "$venv: already there"
+        return
+    fi
+    ensure_packages
+    echo "$venv: installing $wanted"
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    "$venv/bin/pip" -q --disable-pip-version-check install "$@"
+    echo "$wanted" >"$stamp"
+}
+
+mkdir -p "$venvs"
+# Two callers at once (test runs in two worktrees share nothing, but two terminals may) wait for each other.
+exec 9>"$venvs/.lock"
+flock 9
+ensure_venv shell "${shell_pins[@]}"
+ensure_venv cli "${cli_pins[@]}"
