@@ -225,7 +225,7 @@ impl Balancer {
         };
         if let Some(member) = pool.members.iter_mut().find(|m| m.id == member) {
             member.weight = weight;
-            pool.rebase_credits();
+            pool.bound_credits();
         }
     }
 

@@ -10,6 +10,7 @@ use crate::counts::Counts;
 use crate::member::Member;
 use crate::monitor::Rules;
 use crate::node::Nodes;
+use crate::slow_start::WEIGHT_SCALE;
 use crate::spec::{MemberId, MemberSpec, Now, PoolId, PoolSpec};
 
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Pool {
 
         self.spec = spec;
         self.configured = true;
-        self.rebase_credits();
+        self.bound_credits();
         self.let_go(staying.into_values().chain(leaving.into_values()), nodes)
     }
 
@@ -111,15 +112,13 @@ impl Pool {
         self.members.iter_mut().chain(&mut self.leaving).find(|member| member.id == id)
     }
 
-    /// Members or weights changed. Without this, credit that left with a member would add up over
-    /// many reloads, and one that earned by a large weight would pay it back by a small one.
-    pub(crate) fn rebase_credits(&mut self) {
-        let Ok(count @ 1..) = i64::try_from(self.members.len()) else { return };
-        let mean = self.members.iter().map(|member| member.credit).sum::<i64>() / count;
+    /// To be called when weights or members changed: what a member earned or owes by a large
+    /// weight would take hundreds of turns to even out by a small one.
+    pub(crate) fn bound_credits(&mut self) {
         let weights: i64 = self.members.iter().map(|member| i64::from(member.weight)).sum();
-        let bound = weights * i64::from(crate::slow_start::WEIGHT_SCALE);
+        let round = weights * i64::from(WEIGHT_SCALE);
         for member in &mut self.members {
-            member.credit = (member.credit - mean).clamp(-bound, bound);
+            member.credit = member.credit.clamp(-round, round);
         }
     }
 }

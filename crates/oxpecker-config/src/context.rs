@@ -258,14 +258,19 @@ pub(crate) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> O
     if word.is_empty() || word.len() > WORD_BYTES_MAX {
         return None;
     }
-    let plain = |text: &str| text.to_lowercase().replace(['-', ' ', '.'], "_");
+    // HAProxy's `leastconn` and `roundrobin` find theirs as well.
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_', ' ', '.'], "");
     let wanted = plain(word);
-    let allowed = (wanted.chars().count() / 3).max(1);
+    let length = wanted.chars().count();
+    let allowed = (length / 3).max(1);
     names
         .take(NAMES_MAX)
         .filter(|name| name.len() <= WORD_BYTES_MAX)
         .map(|name| (strsim::osa_distance(&wanted, &plain(name)), name))
-        .filter(|(distance, name)| *distance <= allowed || plain(name).starts_with(&wanted))
+        .filter(|(distance, name)| {
+            let close = *distance <= allowed && *distance < length;
+            close || (length > 2 && plain(name).starts_with(&wanted))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

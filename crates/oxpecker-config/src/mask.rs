@@ -53,12 +53,11 @@ fn in_text(text: &str) -> Vec<Range<usize>> {
         while at < bytes.len() && is_word(bytes[at]) {
             at += 1;
         }
-        // Words as long as a page are no keys, and measuring them would take long.
-        if at - start > 64 || !is_secret_key(&text[start..at]) {
-            continue;
-        }
         let after = text[at..].trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
         let Some(value) = after.strip_prefix('=') else { continue };
+        if !is_secret_key(&text[start..at]) {
+            continue;
+        }
         let value = value.trim_start_matches([' ', '\t']);
         let value_start = text.len() - value.len();
         let length = value_length(value);

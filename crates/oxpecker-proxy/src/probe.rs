@@ -39,8 +39,10 @@ enum Failure {
     Io { stage: String, error: io::Error },
     #[error("{0}")]
     Answer(ProbeError),
-    #[error("no answer to the {stage} within {limit:?}")]
-    TimedOut { stage: String, limit: Duration },
+    #[error("not connected within {0:?}")]
+    ConnectTimedOut(Duration),
+    #[error("{answer} ({limit:?})")]
+    TimedOut { answer: ProbeError, limit: Duration },
 }
 
 /// The probes that run now.
@@ -140,18 +142,17 @@ async fn attempt(member: &MemberState, monitor: &Monitor) -> Result<Verdict, Fai
     let limit = monitor.timeout;
     let Some(mut conversation) = conversation(monitor, &to.to_string()) else {
         return match timeout(limit, socket::connect(&dial)).await {
-            // A reset instead of a goodbye: nothing lingers at the member, and no port here.
-            Ok(Ok(stream)) => {
-                stream.reset_on_close();
-                Ok(Verdict { state: State::Alive, version: None, webserver_address: None })
-            }
+            Ok(Ok(_)) => Ok(Verdict { state: State::Alive, version: None, webserver_address: None }),
             Ok(Err(error)) => Err(Failure::Connect(error)),
-            Err(_) => Err(Failure::TimedOut { stage: "connect".into(), limit }),
+            Err(_) => Err(Failure::ConnectTimedOut(limit)),
         };
     };
     match timeout(limit, converse(&dial, conversation.as_mut())).await {
         Ok(result) => result,
-        Err(_) => Err(Failure::TimedOut { stage: conversation.stage().to_string(), limit }),
+        Err(_) => {
+            let answer = ProbeError::Silent { during: conversation.stage() };
+            Err(Failure::TimedOut { answer, limit })
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::session::Session;
 use crate::ids::Id;
+use crate::query_options::Settings;
 use crate::sql::{Batch, Cancel, ColumnInfo, Piece, Progress};
 use crate::sync::{lock, wait, wait_for};
 use std::collections::VecDeque;
@@ -47,6 +48,7 @@ pub(crate) struct Operation {
     pub(crate) has_result_set: bool,
     pub(crate) started: SystemTime,
     pub(crate) cancel: Arc<Cancel>,
+    pub(crate) limits: Limits,
     inner: Mutex<Inner>,
     changed: Condvar,
 }
@@ -89,11 +91,36 @@ pub(crate) struct NewOperation {
     pub(crate) statement: String,
     pub(crate) kind: &'static str,
     pub(crate) has_result_set: bool,
+    pub(crate) limits: Limits,
+}
+
+/// The query options that matter here.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// How long a fetch waits for rows.
+    pub(crate) fetch_timeout: Duration,
+    /// How long GetOperationStatus waits for news.
+    pub(crate) long_polling: Duration,
+    /// Ends an operation that nobody fetches from; zero: never.
+    pub(crate) idle: Duration,
+    /// Ends a statement that runs too long; zero: never.
+    pub(crate) execution: Duration,
+}
+
+impl Limits {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            fetch_timeout: Duration::from_millis(settings.number("FETCH_ROWS_TIMEOUT_MS")),
+            long_polling: Duration::from_millis(settings.number("LONG_POLLING_TIME_MS")),
+            idle: Duration::from_secs(settings.number("QUERY_TIMEOUT_S")),
+            execution: Duration::from_secs(settings.number("EXEC_TIME_LIMIT_S")),
+        }
+    }
 }
 
 impl Operation {
     pub(crate) fn new(new: NewOperation) -> Self {
-        let NewOperation { id, session, operation_type, statement, kind, has_result_set } = new;
+        let NewOperation { id, session, operation_type, statement, kind, has_result_set, limits } = new;
         Self {
             id,
             operation_type,
@@ -104,6 +131,7 @@ impl Operation {
             has_result_set,
             started: SystemTime::now(),
             cancel: Arc::default(),
+            limits,
             inner: Mutex::new(Inner {
                 phase: Phase::Running,
                 columns: None,

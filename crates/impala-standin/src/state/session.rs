@@ -148,8 +148,8 @@ impl Session {
     pub(crate) fn expire_if_idle(&self) -> bool {
         self.with(|inner| {
             let limit = inner.idle_timeout;
-            let idle = inner.operations == 0 || inner.last_used_tick.elapsed() >= limit;
-            let now = !limit.is_zero() && !inner.expired && idle && inner.last_used_tick.elapsed() >= limit;
+            let idle = inner.last_used_tick.elapsed() >= limit;
+            let now = !limit.is_zero() && !inner.expired && idle;
             inner.expired |= now;
             now
         })

@@ -157,6 +157,16 @@ impl Reply {
         self.protocol.write_map_end()
     }
 
+    /// A field of type `map<string, union>` where each union holds its field 1, an i32.
+    pub(crate) fn i32_union_map(&mut self, id: i16, pairs: &[(&str, i32)]) -> ReplyResult {
+        self.map_begin(id, TType::Struct, pairs.len())?;
+        for (name, value) in pairs {
+            self.protocol.write_string(name)?;
+            self.elements_struct(|out| out.i32(1, *value))?;
+        }
+        self.protocol.write_map_end()
+    }
+
     fn map_begin(&mut self, id: i16, value: TType, size: usize) -> ReplyResult {
         self.field(id, TType::Map)?;
         self.protocol.write_map_begin(&TMapIdentifier::new(TType::String, value, length(size)?))

@@ -9,7 +9,7 @@ pub(super) fn pick(candidates: &mut [Candidate]) -> Option<usize> {
 /// Takes the turn of one candidate that is `eligible`.
 ///
 /// nginx's smooth rotation: everyone earns credit by weight, the richest is picked and pays what
-/// all earned together. Credit therefore adds up to zero, and who could not take part keeps his.
+/// all earned together. Credit therefore adds up to zero, and who could not take part keeps its own.
 pub(super) fn pick_among(
     candidates: &mut [Candidate],
     eligible: impl Fn(&Candidate) -> bool,

@@ -8,7 +8,7 @@ use crate::method::{self, Candidate, Random};
 use crate::node::Nodes;
 use crate::outcome::{ChosenBy, Refusal};
 use crate::priority;
-use crate::spec::{Health, MemberId, Request, Scope, WhenAllDown};
+use crate::spec::{Health, MemberId, Now, Request, Scope, WhenAllDown};
 
 /// What was chosen.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +37,12 @@ enum Standing {
     Down,
 }
 
+/// What there was before limits.
+struct Found {
+    any_enabled: bool,
+    any_usable: bool,
+}
+
 impl Pool {
     /// Picks a member for the request; `stuck` is the one its persistence entry names.
     ///
@@ -49,49 +55,26 @@ impl Pool {
         random: &mut Random,
         (contenders, candidates): &mut (Vec<Contender>, Vec<Candidate>),
     ) -> Result<Picked, Refusal> {
-        let unknown_is_usable = self.unknown_is_usable(request);
-        let standing = |member: &Member| match member.monitor.health(request.now) {
-            Health::Up => Standing::Usable,
-            Health::Unknown if unknown_is_usable => Standing::Usable,
-            Health::Unknown | Health::Quiescing => Standing::Doubtful,
-            Health::Down => Standing::Down,
-        };
-        let untried = |member: &Member| !request.tried.contains(&member.id);
-
-        // A removed member, or one of another pool, is not among ours: the entry is void.
-        let stuck = stuck.and_then(|id| self.members.iter().position(|m| m.id == id));
-        let stuck = stuck
-            .filter(|&slot| self.members[slot].takes_persisted() && untried(&self.members[slot]));
+        let unknown_is_usable = self.unknown_is_usable(request.now);
+        let stuck = self.stuck_slot(request, stuck);
         let picked = |slot: usize, by| Picked { slot, by, stick_to: self.members[slot].id };
 
         // Sessions of the client live on that member: a full one may have room again soon, so the
         // client goes elsewhere this time and its entry stays.
         let mut keep = None;
-        if let Some(slot) = stuck.filter(|&slot| standing(&self.members[slot]) == Standing::Usable)
-        {
-            if !self.members[slot].is_full() {
-                return Ok(picked(slot, ChosenBy::Persistence));
-            }
-            keep = Some(self.members[slot].id);
-        }
-
-        contenders.clear();
-        let (mut any_enabled, mut any_usable) = (false, false);
-        for (slot, member) in self.members.iter().enumerate().filter(|(_, m)| m.takes_new()) {
-            any_enabled = true;
-            any_usable |= standing(member) == Standing::Usable;
-            if !member.is_full() {
-                contenders.push(Contender {
-                    standing: standing(member),
-                    priority: member.spec.priority,
-                    untried: untried(member),
-                    candidate: self.candidate(slot, request, nodes),
-                });
+        if let Some(slot) = stuck {
+            let member = &self.members[slot];
+            if standing(member, request.now, unknown_is_usable) == Standing::Usable {
+                if !member.is_full() {
+                    return Ok(picked(slot, ChosenBy::Persistence));
+                }
+                keep = Some(member.id);
             }
         }
 
+        let found = self.contend(request, nodes, unknown_is_usable, contenders);
         let mut by = ChosenBy::Method;
-        if any_usable {
+        if found.any_usable {
             contenders.retain(|contender| contender.standing == Standing::Usable);
         } else if self.spec.when_all_down == WhenAllDown::Refuse {
             return Err(if keep.is_some() { Refusal::AllFull } else { Refusal::NoUsableMember });
@@ -103,7 +86,7 @@ impl Pool {
             }
         }
         if contenders.is_empty() {
-            let full = any_enabled || keep.is_some();
+            let full = found.any_enabled || keep.is_some();
             return Err(if full { Refusal::AllFull } else { Refusal::NoUsableMember });
         }
 
@@ -119,9 +102,42 @@ impl Pool {
         Ok(Picked { slot, by, stick_to })
     }
 
+    /// Where the member of the client's entry stands, unless the entry is void: the member was
+    /// removed, belongs to another pool, takes nobody, or was just tried in vain.
+    fn stuck_slot(&self, request: &Request<'_>, stuck: Option<MemberId>) -> Option<usize> {
+        let id = stuck.filter(|id| !request.tried.contains(id))?;
+        self.members.iter().position(|member| member.id == id && member.takes_persisted())
+    }
+
+    /// Collects all members that take new connections and have room for one.
+    fn contend(
+        &self,
+        request: &Request<'_>,
+        nodes: &Nodes,
+        unknown_is_usable: bool,
+        contenders: &mut Vec<Contender>,
+    ) -> Found {
+        contenders.clear();
+        let mut found = Found { any_enabled: false, any_usable: false };
+        for (slot, member) in self.members.iter().enumerate().filter(|(_, m)| m.takes_new()) {
+            let standing = standing(member, request.now, unknown_is_usable);
+            found.any_enabled = true;
+            found.any_usable |= standing == Standing::Usable;
+            if !member.is_full() {
+                contenders.push(Contender {
+                    standing,
+                    priority: member.spec.priority,
+                    untried: !request.tried.contains(&member.id),
+                    candidate: self.candidate(slot, request, nodes),
+                });
+            }
+        }
+        found
+    }
+
     /// Members not yet probed serve where nobody probes, and at start until a first one is up.
-    fn unknown_is_usable(&self, request: &Request<'_>) -> bool {
-        let is_up = |member: &Member| member.monitor.health(request.now) == Health::Up;
+    fn unknown_is_usable(&self, now: Now) -> bool {
+        let is_up = |member: &Member| member.monitor.health(now) == Health::Up;
         !self.spec.monitored || !self.members.iter().any(|m| m.takes_new() && is_up(m))
     }
 
@@ -138,6 +154,15 @@ impl Pool {
             name_hash: member.name_hash,
             credit: member.credit,
         }
+    }
+}
+
+fn standing(member: &Member, now: Now, unknown_is_usable: bool) -> Standing {
+    match member.monitor.health(now) {
+        Health::Up => Standing::Usable,
+        Health::Unknown if unknown_is_usable => Standing::Usable,
+        Health::Unknown | Health::Quiescing => Standing::Doubtful,
+        Health::Down => Standing::Down,
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::Parts;
 use crate::context::Ctx;
@@ -61,9 +60,10 @@ fn pool(ctx: &mut Ctx<'_>, item: &PoolRead, places: &Places, parts: &Parts) {
                     write monitor = \"tcp\" or better";
         ctx.warn(places.of("monitor"), message).help(help);
     }
-    if places.has("scope") && pool.method != Method::LeastConnections {
+    let counts_connections = matches!(pool.method, Method::LeastConnections | Method::RandomTwo);
+    if places.has("scope") && !counts_connections {
         let message = "`scope` does nothing with this method";
-        let help = "it says whose connections `least-connections` counts";
+        let help = "it says whose connections `least-connections` and `random-two` count";
         ctx.warn(places.of("scope"), message).help(help);
     }
     if pool.transparent && !pool.source.is_empty() {
@@ -155,20 +155,17 @@ fn timeouts(ctx: &mut Ctx<'_>, server: &Virtual, places: &Places) {
         let Some(timeout) = timeout.filter(|timeout| *timeout < persistence.timeout) else {
             continue;
         };
-        let place = match places.has("protocol_profile") {
-            true => places.of("protocol_profile"),
-            false => places.of("persistence"),
-        };
-        let show = |duration: Duration| show_duration(duration);
+        let key_at =
+            if places.has("protocol_profile") { "protocol_profile" } else { "persistence" };
         let message = format!(
             "`{key}` of `{}` ({}) is shorter than persistence `{}` ({})",
             profile.name,
-            show(timeout),
+            show_duration(timeout),
             persistence.name,
-            show(persistence.timeout)
+            show_duration(persistence.timeout)
         );
         let help = "make both as long as the longest query, such as 1h";
-        ctx.warn(place, message).help(help);
+        ctx.warn(places.of(key_at), message).help(help);
     }
 }
 
@@ -257,14 +254,13 @@ fn admin(ctx: &mut Ctx<'_>, parts: &Parts) {
 
 fn unused(ctx: &mut Ctx<'_>, parts: &Parts) {
     // With a broken one among them nobody knows.
-    let complete = |any_broken: bool| !any_broken;
     let virtuals = &parts.virtuals;
-    if complete(virtuals.iter().any(|read| read.item.is_none())) {
+    if virtuals.iter().all(|read| read.item.is_some()) {
         let used: HashSet<usize> =
             virtuals.iter().filter_map(|read| Some(read.item.as_ref()?.server.pool)).collect();
         unused_of(ctx, &parts.pools, &used, "pool", "virtual server");
     }
-    if complete(parts.pools.iter().any(|read| read.item.is_none())) {
+    if parts.pools.iter().all(|read| read.item.is_some()) {
         let pools = parts.pools.iter().filter_map(|read| read.item.as_ref());
         let used: HashSet<usize> =
             pools.flat_map(|pool| pool.pool.members.iter().map(|member| member.node)).collect();

@@ -1,12 +1,18 @@
 //! Syntax errors in the words of someone who writes configuration, not grammars.
 
+use std::collections::HashSet;
+
 use toml::de::Error;
 
 use crate::context::{Ctx, shorten};
 use crate::text::{File, Place};
 use crate::units::parse_duration;
 
+/// For files made by a machine: what stands further back is no help.
+const LINES_MAX: usize = 5000;
+
 pub(super) fn report(ctx: &mut Ctx<'_>, file: usize, errors: &[Error]) {
+    let mut doubled_headings = HashSet::new();
     for error in errors {
         if ctx.is_full() {
             return;
@@ -15,6 +21,16 @@ pub(super) fn report(ctx: &mut Ctx<'_>, file: usize, errors: &[Error]) {
         // Some errors, such as too deep nesting of keys, come without a place.
         let span = error.span().unwrap_or(0..0);
         let place = Place::new(file, span);
+        if error.message().starts_with("duplicate key") {
+            let heading = heading_above(text, place);
+            let is_heading = heading == Some(text.line_of(place.start));
+            // The second table goes on where the first ended: its keys are no problem of theirs.
+            if is_heading {
+                doubled_headings.extend(heading);
+            } else if heading.is_some_and(|heading| doubled_headings.contains(&heading)) {
+                continue;
+            }
+        }
         let (message, help, earlier) = describe(text, place, error.message());
         let problem = ctx.error(place, message).syntax().help_if(help);
         if let Some(earlier) = earlier {
@@ -26,13 +42,16 @@ pub(super) fn report(ctx: &mut Ctx<'_>, file: usize, errors: &[Error]) {
 fn describe(file: &File, place: Place, said: &str) -> (String, Option<String>, Option<Place>) {
     let found = file.slice(place).trim();
     if said.starts_with("duplicate key") {
-        let name = if found.is_empty() { "key" } else { found };
-        let earlier = first_of(file, place);
-        return (format!("`{}` is written twice", shorten(name)), None, earlier);
+        let line = file.line(file.line_of(place.start.min(file.text.len()))).trim();
+        let heading = line.split_inclusive(']').next().filter(|_| line.starts_with('['));
+        let name = heading.map_or_else(|| format!("`{}`", shorten(found)), shorten);
+        return (format!("{name} is written twice"), None, first_of(file, place));
     }
     if said.contains("recursion") {
         return ("nested too deeply".to_owned(), None, None);
     }
+    // "expected literal string" is a grammar's way to say what stands before it.
+    let said = said.strip_suffix(", expected literal string").unwrap_or(said);
     let message = format!("not valid TOML: {said}");
     (message, help(file, place), None)
 }
@@ -66,10 +85,14 @@ fn mask(key: &str) -> bool {
     crate::mask::is_secret_key(key.trim().trim_matches(['"', '\'']))
 }
 
+/// The line of the table's heading a place belongs to.
+fn heading_above(file: &File, place: Place) -> Option<usize> {
+    let at = file.line_of(place.start.min(file.text.len()));
+    (0..=at).rev().take(LINES_MAX).find(|&line| file.line(line).trim_start().starts_with('['))
+}
+
 /// Where the name of a doubled key or heading stands first.
 fn first_of(file: &File, place: Place) -> Option<Place> {
-    // For files made by a machine: looking back is no help in a thousand screens.
-    const LINES_MAX: usize = 5000;
     let at = file.line_of(place.start.min(file.text.len()));
     let own = file.line(at).trim();
     let name = file.slice(place);

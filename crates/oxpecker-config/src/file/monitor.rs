@@ -67,9 +67,6 @@ pub(crate) fn monitor(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> Rea
     if let Some(kind) = kind {
         not_for_this(&mut reader, kind);
     }
-    if let Some(interval) = interval {
-        reader.computed("interval_down", show::string(&show_duration(interval)));
-    }
     reader.computed("user", show::string(USER_DEFAULT));
     let has_password = matches!(password, Some(Some(_)));
     reader.computed("login", if has_password { "\"plain\"" } else { "\"none\"" });

@@ -64,8 +64,8 @@ pub(super) static POOL: TableDoc = TableDoc {
             "scope",
             Word(names::<Scope>),
             Value("\"node\""),
-            "For `least-connections`: whose connections count, all to the member's node over \
-             every pool (F5's \"node\"), or the member's own.",
+            "For `least-connections` and `random-two`: whose connections count, all to the \
+             member's node over every pool (F5's \"node\"), or the member's own.",
             "\"member\"",
         ),
         option(

@@ -17,9 +17,9 @@ fn tells_where_each_value_came_from() {
     assert_eq!(
         section.unwrap(),
         r#"[profile.protocol.long]  # used by virtual hs2
-parent = "middle"  # oxpecker.toml:13
+parent = "middle"  # oxpecker.toml:14
 idle_timeout = "300s"  # from fastl4
-client_timeout = "2h"  # oxpecker.toml:14
+client_timeout = "2h"  # oxpecker.toml:15
 server_timeout = "1h"  # from middle
 handshake_timeout = "10s"  # default
 client_keepalive = { idle = "60s", interval = "15s", count = 4 }  # default

@@ -109,7 +109,7 @@ fn a_masked_line_keeps_the_caret_right() {
     let all = shown(&text);
     assert!(
         all.contains(
-            "12 | certificates = [{ certificate = \"a\", passphrase = ***, kye = 1 }]\n   \
+            "13 | certificates = [{ certificate = \"a\", passphrase = ***, kye = 1 }]\n   \
              |                                                        ^^^ help: did you mean `key`?"
         ),
         "{all}"

@@ -20,7 +20,7 @@ fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
 fn columns_count_characters_and_the_caret_stays_under_its_word() {
     let text = format!("{BASE}[process]\nuser = \"ärger\" # 漢字\nthreads\t= \"漢\"\n");
     let expected = "error: `threads` must be a whole number from 1 to 1024, not a text\n  \
-                    --> oxpecker.toml:13:11\n13 | threads\t= \"漢\"\n   |        \t  ^^^^ help: for example: threads = 4";
+                    --> oxpecker.toml:14:11\n14 | threads\t= \"漢\"\n   |        \t  ^^^^ help: for example: threads = 4";
     assert!(shown(&text).contains(expected), "{}", shown(&text));
 }
 
@@ -55,7 +55,7 @@ fn the_same_thing_in_two_files_names_both_places() {
         shown,
         [
             "error: `threads` of [process] is written twice\n  --> b.toml:2:1\n2 | threads = 3\n  \
-             | ^^^^^^^\n  = note: first at a.toml:12:1",
+             | ^^^^^^^\n  = note: first at a.toml:13:1",
             "error: [pool.hs2] is written twice\n  --> b.toml:3:7\n3 | [pool.hs2]\n  |       ^^^\n  \
              = note: first at a.toml:6:7",
         ]

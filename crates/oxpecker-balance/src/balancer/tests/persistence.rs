@@ -90,7 +90,6 @@ fn entry_expires_after_its_timeout_but_not_under_an_open_connection() {
 #[test]
 fn ten_thousand_sources_only_those_of_the_lost_member_move() {
     let mut lab = Lab::new(Method::RoundRobin, "a b c");
-    lab.spec.name = "p".to_owned();
     let large = TableSpec { entries_max: 20_000, ..table("t") };
     lab.balancer.configure(vec![lab.spec.clone()], vec![large], lab.now);
     lab.tell("a+ b+ c+");
