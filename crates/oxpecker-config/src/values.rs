@@ -220,9 +220,6 @@ pub(crate) fn reference(
 pub(crate) fn each<T>(convert: impl Convert<T>) -> impl Convert<Vec<(T, Place)>> {
     move |ctx: &mut Ctx<'_>, val: &Val<'_>| {
         let DeValue::Array(items) = val.value else {
-            if !matches!(val.value, DeValue::String(_)) {
-                return wrong_type(ctx, val);
-            }
             let one = convert(ctx, val)?;
             let shown = ctx.shown.take();
             if let Some(Shown::One(text)) = shown {
