@@ -183,7 +183,7 @@ impl Exchange<'_> {
             "get_log" => self.call.arguments.text(1),
             _ => self.call.arguments.required(1)?.text(1),
         };
-        let id = Id::parse(&text.unwrap_or_default()).unwrap_or_else(|| Id::from_bytes(&[0; 16]).expect("16 bytes"));
+        let id = Id::parse(&text.unwrap_or_default()).unwrap_or_else(|| Id::ZERO);
         Ok(self.server.operation(id).ok_or_else(|| Fault::unknown_query(id)))
     }
 
@@ -320,7 +320,7 @@ impl Exchange<'_> {
     /// A query that may be closed already.
     fn ended_operation(&self) -> thrift::Result<Result<Summary, Fault>> {
         let text = self.call.arguments.required(1)?.text(1).unwrap_or_default();
-        let id = Id::parse(&text).unwrap_or_else(|| Id::from_bytes(&[0; 16]).expect("16 bytes"));
+        let id = Id::parse(&text).unwrap_or_else(|| Id::ZERO);
         Ok(self.server.summary(id).ok_or_else(|| Fault::query_not_found(id)))
     }
 

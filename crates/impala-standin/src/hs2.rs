@@ -49,9 +49,9 @@ pub(crate) fn call(
     handler(&exchange, reply)
 }
 
-type Handler = fn(&Exchange<'_>, &mut Reply) -> ReplyResult;
+type Handler<'x> = fn(&Exchange<'x>, &mut Reply) -> ReplyResult;
 
-fn handler(method: &str) -> Option<Handler> {
+fn handler<'x>(method: &str) -> Option<Handler<'x>> {
     Some(match method {
         "OpenSession" => Exchange::open_session,
         "CloseSession" => Exchange::close_session,

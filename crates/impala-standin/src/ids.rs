@@ -8,6 +8,9 @@ use std::fmt;
 pub(crate) struct Id([u8; 16]);
 
 impl Id {
+    /// The id of nothing.
+    pub(crate) const ZERO: Self = Self([0; 16]);
+
     /// A new session id, secret or connection id.
     pub(crate) fn random() -> Self {
         let mut bytes = [0; 16];

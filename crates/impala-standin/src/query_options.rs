@@ -1,5 +1,7 @@
 //! Query options: names, defaults and levels, as `SET ALL` lists them. Most of them change nothing here.
 
+use Level::{Advanced, Deprecated, Development, Regular};
+
 /// One option of Impala.
 pub(crate) struct QueryOption {
     pub(crate) name: &'static str,
@@ -19,20 +21,20 @@ pub(crate) enum Level {
 impl Level {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Level::Regular => "REGULAR",
-            Level::Advanced => "ADVANCED",
-            Level::Development => "DEVELOPMENT",
-            Level::Deprecated => "DEPRECATED",
+            Regular => "REGULAR",
+            Advanced => "ADVANCED",
+            Development => "DEVELOPMENT",
+            Deprecated => "DEPRECATED",
         }
     }
 
     /// `ConfigVariable.level` of Beeswax: TQueryOptionLevel.
     pub(crate) fn number(self) -> i32 {
         match self {
-            Level::Regular => 0,
-            Level::Advanced => 1,
-            Level::Development => 2,
-            Level::Deprecated => 3,
+            Regular => 0,
+            Advanced => 1,
+            Development => 2,
+            Deprecated => 3,
         }
     }
 }
@@ -40,8 +42,6 @@ impl Level {
 const fn option(name: &'static str, default: &'static str, level: Level) -> QueryOption {
     QueryOption { name, default, level }
 }
-
-use Level::{Advanced, Deprecated, Development, Regular};
 
 /// A good part of Impala's list, in alphabetical order.
 pub(crate) const ALL: &[QueryOption] = &[
@@ -124,10 +124,6 @@ impl Settings {
         ALL.iter().map(|option| (option.name.to_owned(), self.get(option).to_owned())).collect()
     }
 
-    /// Whether it differs from the default.
-    pub(crate) fn is_changed(&self, option: &QueryOption) -> bool {
-        self.changed.iter().any(|(name, _)| *name == option.name)
-    }
 }
 
 #[cfg(test)]

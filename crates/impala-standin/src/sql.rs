@@ -14,9 +14,8 @@ mod translate;
 mod types;
 
 pub(crate) use batch::{Batch, Cells, Column, Piece};
-pub(crate) use engine::{Context, DEFAULT as DEFAULT_DATABASE, Engine, EngineError};
+pub(crate) use engine::{Context, DEFAULT as DEFAULT_DATABASE, Engine};
 pub(crate) use plan::catalog::{columns_of, tables_of};
-pub(crate) use plan::{Effect, Plan, plan};
+pub(crate) use plan::{Effect, plan};
 pub(crate) use run::{Cancel, Progress, Work, run};
-pub(crate) use tokens::quoted;
 pub(crate) use types::{ColumnInfo, Type};

@@ -3,19 +3,21 @@
 
 mod advice;
 mod clash;
+mod sections;
 mod syntax;
 
+use sections::Sections;
 use toml::de::DeTable;
 
 use crate::context::Ctx;
 use crate::diagnostic::Diagnostic;
 use crate::file::pool::PoolRead;
 use crate::file::virtual_server::{Profiles, VirtualRead};
-use crate::file::{self, Named, Read, Tables};
+use crate::file::{self, Read, Tables};
 use crate::mask;
 use crate::model::{Admin, Config, Node};
 use crate::options::BUILT_IN;
-use crate::origin::{Entry, Origins, Section, Shown};
+use crate::origin::Origins;
 use crate::source::{Input, Source};
 use crate::text::{File, Place};
 
@@ -103,31 +105,27 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
         .map(|(place, layer)| file::process::log_target(ctx, place, layer, level))
         .collect();
     targets.iter().for_each(|target| sections.push("[[log.target]]", target));
-    let admin = tables
-        .admin
-        .place
-        .is_some()
-        .then(|| file::process::admin(ctx, tables.admin, nowhere));
+    let admin =
+        tables.admin.place.is_some().then(|| file::process::admin(ctx, tables.admin, nowhere));
     admin.iter().for_each(|admin| sections.push("[admin]", admin));
 
     let nodes: Vec<_> = tables.nodes.iter().map(|named| file::pool::node(ctx, named)).collect();
     sections.push_named("node", &tables.nodes, &nodes);
-    let all = |count: usize| 0..count;
-    let monitors: Vec<_> = all(tables.monitors.len())
+    let monitors: Vec<_> = (0..tables.monitors.len())
         .map(|n| file::monitor::monitor(ctx, &tables.monitors, n))
         .collect();
     sections.push_named("monitor", &tables.monitors, &monitors);
     let profiles = Profiles {
-        protocols: all(tables.protocols.len())
+        protocols: (0..tables.protocols.len())
             .map(|n| file::profile::protocol(ctx, &tables.protocols, n))
             .collect(),
-        persistences: all(tables.persistences.len())
+        persistences: (0..tables.persistences.len())
             .map(|n| file::profile::persistence(ctx, &tables.persistences, n))
             .collect(),
-        tls_clients: all(tables.tls_clients.len())
+        tls_clients: (0..tables.tls_clients.len())
             .map(|n| file::profile::tls_client(ctx, &tables.tls_clients, n))
             .collect(),
-        tls_servers: all(tables.tls_servers.len())
+        tls_servers: (0..tables.tls_servers.len())
             .map(|n| file::profile::tls_server(ctx, &tables.tls_servers, n))
             .collect(),
     };
@@ -173,77 +171,4 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
 
 fn items<T>(all: Vec<Read<T>>) -> Option<Vec<T>> {
     all.into_iter().map(|read| read.item).collect()
-}
-
-/// Gathers what `explain` shows.
-#[derive(Default)]
-struct Sections {
-    all: Vec<Section>,
-}
-
-impl Sections {
-    fn push<T>(&mut self, heading: &str, read: &Read<T>) {
-        self.all.push(section(heading.to_owned(), false, &read.entries));
-    }
-
-    fn push_named<T>(&mut self, what: &str, named: &[Named<'_>], read: &[Read<T>]) {
-        for (named, read) in named.iter().zip(read) {
-            let name = if named.name.contains('.') {
-                format!("\"{}\"", named.name)
-            } else {
-                named.name.clone()
-            };
-            let heading = format!("[{what}.{name}]");
-            self.all.push(section(heading, named.is_built_in(), &read.entries));
-        }
-    }
-
-    /// Notes who uses which profile: changing one changes all its users.
-    fn finish(mut self, parts: &Parts) -> Origins {
-        let mut uses: Vec<(String, String)> = Vec::new();
-        for pool in parts.pools.iter().filter_map(|read| read.item.as_ref()) {
-            if let Some(monitor) = &pool.pool.monitor {
-                uses.push((monitor.name.clone(), format!("pool {}", pool.pool.name)));
-            }
-        }
-        let used = |uses: &[(String, String)], what: &str, sections: &mut [Section]| {
-            for (name, user) in uses {
-                let plain = format!("[{what}.{name}]");
-                let quoted = format!("[{what}.\"{name}\"]");
-                let section = sections
-                    .iter_mut()
-                    .find(|section| section.heading == plain || section.heading == quoted);
-                if let Some(section) = section {
-                    section.used_by.push(user.clone());
-                }
-            }
-        };
-        used(&uses, "monitor", &mut self.all);
-        let servers = || parts.virtuals.iter().filter_map(|read| Some(&read.item.as_ref()?.server));
-        let by = |name: Option<&String>, server: &crate::model::Virtual| {
-            name.map(|name| (name.clone(), format!("virtual {}", server.name)))
-        };
-        let uses: Vec<_> =
-            servers().filter_map(|s| by(Some(&s.protocol_profile.name), s)).collect();
-        used(&uses, "profile.protocol", &mut self.all);
-        let uses: Vec<_> =
-            servers().filter_map(|s| by(s.persistence.as_ref().map(|p| &p.name), s)).collect();
-        used(&uses, "profile.persistence", &mut self.all);
-        let uses: Vec<_> =
-            servers().filter_map(|s| by(s.tls_client.as_ref().map(|p| &p.name), s)).collect();
-        used(&uses, "profile.tls_client", &mut self.all);
-        let uses: Vec<_> =
-            servers().filter_map(|s| by(s.tls_server.as_ref().map(|p| &p.name), s)).collect();
-        used(&uses, "profile.tls_server", &mut self.all);
-        Origins { sections: self.all }
-    }
-}
-
-fn section(heading: String, built_in: bool, entries: &[Entry]) -> Section {
-    let told = |entry: &&Entry| {
-        let is_parent = matches!(entry.key, "parent" | "type");
-        !(is_parent && matches!(entry.shown, Shown::Unset(_)))
-    };
-    let entries = entries.iter().filter(told).cloned().collect();
-    Section { heading, built_in, used_by: Vec::new(), entries }
 }

@@ -192,8 +192,8 @@ impl<'a> Ctx<'a> {
             });
         }
         self.problems.sort_by_key(|problem| (problem.place, problem.severity));
-        let counted = self.errors.saturating_sub(COLLECTED_MAX)
-            + self.warnings.saturating_sub(COLLECTED_MAX);
+        let counted =
+            self.errors.saturating_sub(COLLECTED_MAX) + self.warnings.saturating_sub(COLLECTED_MAX);
         let mut problems = self.problems;
         let mut left_out = counted;
         if problems.len() > SHOWN_MAX {
@@ -276,9 +276,6 @@ pub(crate) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> O
 }
 
 /// `nearest` as a help text.
-pub(crate) fn did_you_mean<'n>(
-    word: &str,
-    names: impl Iterator<Item = &'n str>,
-) -> Option<String> {
+pub(crate) fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
     nearest(word, names).map(|name| format!("did you mean `{name}`?"))
 }

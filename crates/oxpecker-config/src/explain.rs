@@ -6,7 +6,8 @@ use crate::origin::{Entry, Origin, Section, Shown};
 /// Renders what is in effect. The text is a valid configuration with the same meaning, except
 /// for secrets, which are `***`.
 pub fn explain(checked: &Checked) -> String {
-    let mut text = String::from("# Effective configuration. Built-in tables are shown as comments.\n");
+    let mut text =
+        String::from("# Effective configuration. Built-in tables are shown as comments.\n");
     for section in &checked.origin.sections {
         // A built-in profile nobody uses is in the manual.
         if section.built_in && section.used_by.is_empty() {
@@ -23,7 +24,7 @@ fn section_text(section: &Section, text: &mut String) {
         users => format!("{}  # used by {}", section.heading, users.join(", ")),
     }];
     for entry in &section.entries {
-        entry_lines(entry, &mut lines);
+        entry_lines(entry, section.built_in, &mut lines);
     }
     text.push('\n');
     if section.built_in {
@@ -38,11 +39,12 @@ fn section_text(section: &Section, text: &mut String) {
     }
 }
 
-fn entry_lines(entry: &Entry, lines: &mut Vec<String>) {
+fn entry_lines(entry: &Entry, built_in: bool, lines: &mut Vec<String>) {
     let key = entry.key;
     let origin = match &entry.origin {
         Origin::Default => "default".to_owned(),
         Origin::Parent(name) => format!("from {name}"),
+        Origin::At { .. } if built_in => "built in".to_owned(),
         Origin::At { file, line } => format!("{}:{line}", one_line(file)),
     };
     match &entry.shown {

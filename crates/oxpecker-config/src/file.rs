@@ -127,15 +127,10 @@ fn unknown(ctx: &mut Ctx<'_>, place: Place, before: &str, name: &str, known: &[&
     ctx.error(place, message).help(help);
 }
 
-fn in_order<'i>(
-    file: usize,
-    table: &'i DeTable<'i>,
-) -> Vec<(&'i str, Place, &'i DeValue<'i>)> {
+fn in_order<'i>(file: usize, table: &'i DeTable<'i>) -> Vec<(&'i str, Place, &'i DeValue<'i>)> {
     let mut all: Vec<_> = table
         .iter()
-        .map(|(key, value)| {
-            (key.get_ref().as_ref(), Place::new(file, key.span()), value.get_ref())
-        })
+        .map(|(key, value)| (key.get_ref().as_ref(), Place::new(file, key.span()), value.get_ref()))
         .collect();
     all.sort_by_key(|(_, place, _)| *place);
     all
@@ -242,7 +237,8 @@ fn check_name(ctx: &mut Ctx<'_>, what: &str, name: &str, place: Place) {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(good) {
         let message = format!("`{}` cannot be a name", shorten(name));
-        let help = format!("up to {NAME_BYTES_MAX} of the letters a to z, digits, `-`, `_` and `.`");
+        let help =
+            format!("up to {NAME_BYTES_MAX} of the letters a to z, digits, `-`, `_` and `.`");
         ctx.error(place, message).help(help);
     } else if name == "none" && matches!(what, "monitor" | "profile.persistence") {
         ctx.error(place, "`none` cannot be a name: it means that there is none");

@@ -162,6 +162,3 @@ port = 25000
 [monitor.hs2-http]
 path = "/cliservice"
 "#;
-
-
-

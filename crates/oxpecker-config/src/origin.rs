@@ -40,5 +40,8 @@ pub(crate) enum Origin {
     Default,
     /// Inherited from the profile or monitor of this name.
     Parent(String),
-    At { file: String, line: usize },
+    At {
+        file: String,
+        line: usize,
+    },
 }

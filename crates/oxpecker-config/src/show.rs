@@ -19,7 +19,8 @@ pub(crate) fn value(ctx: &Ctx<'_>, value: &DeValue<'_>) -> String {
         DeValue::Boolean(switch) => switch.to_string(),
         DeValue::Datetime(datetime) => datetime.to_string(),
         DeValue::Array(items) => {
-            let items: Vec<String> = items.iter().map(|item| self::value(ctx, item.get_ref())).collect();
+            let items: Vec<String> =
+                items.iter().map(|item| self::value(ctx, item.get_ref())).collect();
             format!("[{}]", items.join(", "))
         }
         // Tables are options of their own, and shown by their reader.

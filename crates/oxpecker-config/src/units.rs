@@ -57,7 +57,8 @@ pub(crate) fn show_duration(duration: Duration) -> String {
         return "0s".to_owned();
     }
     let mut text = String::new();
-    for (scale, unit) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")]
+    for (scale, unit) in
+        [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")]
     {
         if rest >= scale {
             text.push_str(&format!("{}{unit}", rest / scale));

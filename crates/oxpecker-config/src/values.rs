@@ -188,22 +188,15 @@ pub(crate) fn word<W: Word>(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<W> {
     if let Some((_, value)) = W::WORDS.iter().find(|(word, _)| *word == text) {
         return Some(*value);
     }
-    let message = format!(
-        "`{}` must be {}, not `{}`",
-        val.doc.key,
-        val.doc.kind.describe(),
-        shorten(&text)
-    );
+    let message =
+        format!("`{}` must be {}, not `{}`", val.doc.key, val.doc.kind.describe(), shorten(&text));
     let help = did_you_mean(&text, W::WORDS.iter().map(|(word, _)| *word));
     ctx.error(val.place, message).help_if(help);
     None
 }
 
 /// Something declared elsewhere by this name.
-pub(crate) fn reference(
-    what: &'static str,
-    names: fn(&Names) -> &NameSet,
-) -> impl Convert<usize> {
+pub(crate) fn reference(what: &'static str, names: fn(&Names) -> &NameSet) -> impl Convert<usize> {
     move |ctx: &mut Ctx<'_>, val: &Val<'_>| {
         let name = text(ctx, val)?;
         if let Some(index) = names(&ctx.names).get(&name) {
@@ -258,9 +251,7 @@ pub(crate) fn entry_table<T>(
 ) -> Option<T> {
     let file = val.place.file;
     match val.value {
-        DeValue::Table(table) => {
-            read(ctx, Layer { file, table, parent: String::new() }, val.place)
-        }
+        DeValue::Table(table) => read(ctx, Layer { file, table, parent: String::new() }, val.place),
         DeValue::String(_) => {
             let span = val.place.start..val.place.end;
             let table: DeTable<'_> = [(
@@ -341,6 +332,3 @@ fn secret_table(ctx: &mut Ctx<'_>, val: &Val<'_>, layer: Layer<'_>) -> Option<St
         }
     }
 }
-
-
-

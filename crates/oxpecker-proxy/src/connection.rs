@@ -10,13 +10,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oxpecker_balance::spec::{MemberId, TableId};
+use oxpecker_balance::balancer::Load;
+use oxpecker_balance::spec::MemberId;
 use tokio::time::Instant;
 
-use crate::counters::{Moved, Traffic, WorkerIndex};
+use crate::counters::Moved;
 use crate::limit::Permit;
 use crate::record::{ClientAddr, Close, Counts, Record};
-use crate::relay::{End, Meter, Patience, Relay};
+use crate::relay::{End, Patience, Watch};
 use crate::socket::Stream;
 use crate::state::{MemberState, VirtualState};
 use crate::worker::Worker;
@@ -32,15 +33,12 @@ pub(crate) struct Newcomer {
 }
 
 /// Serves one connection to its end and writes its record.
-pub(crate) async fn serve(worker: Arc<Worker>, newcomer: Newcomer) {
-    let registered = worker.registry.insert();
-    std::future::poll_fn(|cx| {
-        registered.conn.attach(cx);
-        Poll::Ready(())
-    })
-    .await;
+///
+/// An `async` block rather than an `async fn`: arguments would be kept in the future twice.
+pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Output = ()> + Send {
     let Newcomer { stream, client, policy, process, own } = newcomer;
     let mut session = Box::new(Session {
+        registered: worker.registry.insert(),
         worker,
         policy,
         client,
@@ -54,28 +52,27 @@ pub(crate) async fn serve(worker: Arc<Worker>, newcomer: Newcomer) {
         lease: None,
         counts: Counts::default(),
         bytes: (0, 0),
-        registered,
         process,
         own,
     });
-    let mut stream = Some(stream);
-    while let Some(client) = stream.take() {
-        // Boxed: everything up to the relay is rare and large, the relay is long and small.
-        let close = match Box::pin(establish::establish(&mut session, client)).await {
-            Err(close) => close,
-            Ok((client, member)) => {
-                let mut relay = session.relay(client, member);
-                let end = relay.run(&session.registered.conn).await;
-                session.bytes = relay.totals();
-                if matches!(end, End::Cut(Cut::Reselect)) && session.bytes == (0, 0) {
-                    stream = Some(relay.into_client());
-                    session.leave_member();
-                    continue;
-                }
-                close_of(&end, relay.member_finished())
+    async move {
+        session.registered.conn.attach().await;
+        let mut stream = Some(stream);
+        while let Some(client) = stream.take() {
+            // Boxed: everything up to the relay is short and large, the relay is long and small.
+            let mut relay = match Box::pin(establish::establish(&mut session, client)).await {
+                Ok(relay) => relay,
+                Err(close) => return session.finish(close),
+            };
+            let end = relay.run(&*session).await;
+            session.bytes = relay.totals();
+            if matches!(end, End::Cut(Cut::Reselect)) && session.bytes == (0, 0) {
+                session.leave_member();
+                stream = Some(relay.into_client());
+            } else {
+                session.finish(close_of(&end, relay.member_finished()));
             }
-        };
-        session.finish(close);
+        }
     }
 }
 
@@ -98,14 +95,15 @@ pub(crate) struct Session {
     policy: Arc<VirtualState>,
     client: ClientAddr,
     /// Where the client wanted to go, when a PROXY header said so.
-    destination: Option<SocketAddr>,
+    destination: Option<Box<SocketAddr>>,
     accepted: Timestamp,
     started: Instant,
     queued: Option<Duration>,
     connected: Option<Duration>,
     tried: Vec<MemberId>,
     last_member: Option<Arc<MemberState>>,
-    lease: Option<Lease>,
+    /// The member that counts this connection; given back whatever happens, see `Drop`.
+    lease: Option<MemberId>,
     counts: Counts,
     bytes: (u64, u64),
     registered: Registered,
@@ -122,34 +120,29 @@ impl Session {
         }
     }
 
-    fn relay(&self, client: Stream, member: Stream) -> Relay<TrafficMeter> {
-        let profile = &self.policy.config.protocol_profile;
-        let patience = Patience {
-            client: profile.client_timeout,
-            member: profile.server_timeout,
-            idle: profile.idle_timeout,
-        };
-        let meter = TrafficMeter {
-            worker: self.worker.index,
-            virtual_server: Arc::clone(&self.policy.traffic),
-            member: self.last_member.as_ref().map(|member| Arc::clone(&member.traffic)),
-        };
-        Relay::new(client, member, patience, meter)
-    }
-
     /// Gives the member back and will not choose it again while there is another.
     fn leave_member(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            self.tried.push(lease.member);
-            self.registered.conn.set_member(None);
+        if let Some(member) = self.lease {
+            self.tried.push(member);
         }
+        self.release();
+    }
+
+    /// Gives the member back; the load still counts this connection.
+    fn release(&mut self) -> Option<Load> {
+        let member = self.lease.take()?;
+        let shared = &self.worker.shared;
+        let persisted = self.policy.table.map(|table| (table, self.client_ip()));
+        let load = shared.balancer().release(member, shared.now(), persisted);
+        self.policy.pool.queue.one_left();
+        self.registered.conn.set_member(None);
+        Some(load)
     }
 
     fn finish(&mut self, close: Close) {
         self.counts.process = self.process.limit().open();
         self.counts.virtual_server = self.own.limit().open();
-        if let Some(lease) = self.lease.take() {
-            let load = lease.release();
+        if let Some(load) = self.release() {
             self.counts.pool = load.pool;
             self.counts.member = load.member;
         }
@@ -178,49 +171,46 @@ impl Session {
     }
 }
 
-/// A member that counts this connection; given back when dropped, whatever happens.
-struct Lease {
-    worker: Arc<Worker>,
-    policy: Arc<VirtualState>,
-    member: MemberId,
-    persisted: Option<(TableId, IpAddr)>,
-    released: bool,
-}
-
-impl Lease {
-    fn release(mut self) -> oxpecker_balance::balancer::Load {
-        self.give_back()
-    }
-
-    fn give_back(&mut self) -> oxpecker_balance::balancer::Load {
-        self.released = true;
-        let shared = &self.worker.shared;
-        let load = shared.balancer().release(self.member, shared.now(), self.persisted);
-        self.policy.pool.queue.one_left();
-        load
-    }
-}
-
-impl Drop for Lease {
+impl Drop for Session {
     fn drop(&mut self) {
-        if !self.released {
-            self.give_back();
-        }
+        self.release();
     }
 }
 
-/// Counts passing bytes for the virtual server and the member.
-struct TrafficMeter {
-    worker: WorkerIndex,
-    virtual_server: Arc<Traffic>,
-    member: Option<Arc<Traffic>>,
+impl Watch for Session {
+    fn patience(&self) -> Patience {
+        let profile = &self.policy.config.protocol_profile;
+        Patience {
+            client: profile.client_timeout,
+            member: profile.server_timeout,
+            idle: profile.idle_timeout,
+        }
+    }
+
+    fn moved(&self, up: Moved, down: Moved) {
+        self.policy.traffic.add(self.worker.index, up, down);
+        if let Some(member) = &self.last_member {
+            member.traffic.add(self.worker.index, up, down);
+        }
+    }
+
+    fn poll_cut(&self) -> Poll<Cut> {
+        self.registered.conn.poll_cut()
+    }
 }
 
-impl Meter for TrafficMeter {
-    fn moved(&self, up: Moved, down: Moved) {
-        self.virtual_server.add(self.worker, up, down);
-        if let Some(member) = &self.member {
-            member.add(self.worker, up, down);
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn future_bytes<F: Future>(_: fn(Arc<Worker>, Newcomer) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// These two and the runtime's own registrations are what an idle connection costs.
+    #[test]
+    fn an_idle_connection_stays_small() {
+        assert!(future_bytes(serve) <= 416, "{}", future_bytes(serve));
+        assert!(size_of::<Session>() <= 248, "{}", size_of::<Session>());
     }
 }

@@ -420,16 +420,15 @@ async fn expire(shared: Arc<Shared>) {
 /// The configured bound, or what the descriptor limit allows; the soft limit is raised first.
 fn connections_max(config: &Config, workers: usize) -> Result<u32, ApplyError> {
     let limit = match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok((soft, hard)) if soft < hard => {
-            match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
-                Ok(()) => hard,
-                Err(_) => soft,
-            }
-        }
+        Ok((soft, hard)) if soft < hard => match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+            Ok(()) => hard,
+            Err(_) => soft,
+        },
         Ok((soft, _)) => soft,
         Err(_) => u64::MAX,
     };
-    let listeners: usize = config.virtuals.iter().map(|virtual_server| virtual_server.listen.len()).sum();
+    let listeners: usize =
+        config.virtuals.iter().map(|virtual_server| virtual_server.listen.len()).sum();
     let members: usize = config.pools.iter().map(|pool| pool.members.len()).sum();
     // A listener has a socket a worker, and a copy of each.
     let own = DESCRIPTORS_RESERVED + (2 * listeners * workers + members) as u64;
@@ -469,7 +468,11 @@ async fn resolve_all(config: &Config) -> Vec<Option<IpAddr>> {
             Ok((name, task)) => match task.await {
                 Ok(Ok(address)) => Some(address),
                 Ok(Err(error)) => {
-                    tracing::warn!(name, error, "failed to resolve a node's name; trying again and again");
+                    tracing::warn!(
+                        name,
+                        error,
+                        "failed to resolve a node's name; trying again and again"
+                    );
                     None
                 }
                 Err(_) => None,

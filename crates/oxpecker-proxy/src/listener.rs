@@ -214,14 +214,18 @@ fn remove_stale(path: &Path) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
             _ => Err(io::ErrorKind::AddrInUse.into()),
         },
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is in the way")),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a file that is no socket is in the way",
+        )),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
 }
 
 fn share(socket: Socket, workers: usize) -> io::Result<Vec<Socket>> {
-    let mut sockets: Vec<Socket> = (1..workers).map(|_| socket.try_clone()).collect::<Result<_, _>>()?;
+    let mut sockets: Vec<Socket> =
+        (1..workers).map(|_| socket.try_clone()).collect::<Result<_, _>>()?;
     sockets.push(socket);
     Ok(sockets)
 }

@@ -90,7 +90,10 @@ impl Log {
             level: AtomicU8::new(config.level as u8),
             text_wanted: AtomicBool::new(true),
             json_wanted: AtomicBool::new(true),
-            access: RwLock::new(AccessSettings { format: config.access, dontlognull: config.dontlognull }),
+            access: RwLock::new(AccessSettings {
+                format: config.access,
+                dontlognull: config.dontlognull,
+            }),
         });
         let log = Self { sender, shared: Arc::clone(&shared) };
         let prepared = Self::prepare(config)?;
@@ -206,7 +209,8 @@ impl<'a> MakeWriter<'a> for LineMaker {
             TextFormat::Text => &self.log.shared.text_wanted,
             TextFormat::Json => &self.log.shared.json_wanted,
         };
-        if !wanted.load(Ordering::Relaxed) || level as u8 > self.log.shared.level.load(Ordering::Relaxed)
+        if !wanted.load(Ordering::Relaxed)
+            || level as u8 > self.log.shared.level.load(Ordering::Relaxed)
         {
             return LineWriter::Nobody;
         }
@@ -289,7 +293,8 @@ impl Writer {
     fn report_dropped(&mut self) {
         let dropped = self.shared.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
-            let text = format!("log lines dropped because the targets were too slow lines={dropped}");
+            let text =
+                format!("log lines dropped because the targets were too slow lines={dropped}");
             let json = serde_json::json!({
                 "level": "WARN",
                 "message": "log lines dropped because the targets were too slow",

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use oxpecker_balance::spec::{Health, MemberId, ProbeOutcome};
 use oxpecker_config::model::{Login, Monitor, Probe};
+use oxpecker_wire::probe as wire;
 use oxpecker_wire::probe::{
     BeeswaxProbe, Conversation, HealthzProbe, Hs2HttpProbe, Hs2Probe, HttpProbe, ProbeError,
     Progress, State, Verdict,
 };
-use oxpecker_wire::probe as wire;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
@@ -118,7 +118,9 @@ async fn watch(shared: Arc<Shared>, member: Arc<MemberState>, monitor: Monitor) 
 
 fn report(shared: &Shared, member: &MemberState, result: Result<Verdict, Failure>) {
     let (outcome, reason) = match result {
-        Ok(Verdict { state: State::Alive, .. }) => (ProbeOutcome::Passed, "probe passed".to_owned()),
+        Ok(Verdict { state: State::Alive, .. }) => {
+            (ProbeOutcome::Passed, "probe passed".to_owned())
+        }
         Ok(Verdict { state: State::Quiescing, .. }) => {
             (ProbeOutcome::Quiescing, "the coordinator says it is shutting down".to_owned())
         }
@@ -142,7 +144,9 @@ async fn attempt(member: &MemberState, monitor: &Monitor) -> Result<Verdict, Fai
     let limit = monitor.timeout;
     let Some(mut conversation) = conversation(monitor, &to.to_string()) else {
         return match timeout(limit, socket::connect(&dial)).await {
-            Ok(Ok(_)) => Ok(Verdict { state: State::Alive, version: None, webserver_address: None }),
+            Ok(Ok(_)) => {
+                Ok(Verdict { state: State::Alive, version: None, webserver_address: None })
+            }
             Ok(Err(error)) => Err(Failure::Connect(error)),
             Err(_) => Err(Failure::ConnectTimedOut(limit)),
         };

@@ -1,7 +1,7 @@
 //! Says a thing at most once a minute.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_secs(60);

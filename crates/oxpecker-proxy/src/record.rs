@@ -115,7 +115,9 @@ impl Close {
         match self {
             Self::Finished => "finished",
             Self::ClientGone { last_data: false } => "client aborted",
-            Self::ClientGone { last_data: true } => "client aborted while the last data was on its way",
+            Self::ClientGone { last_data: true } => {
+                "client aborted while the last data was on its way"
+            }
             Self::ClientGoneEarly => "client left before a member was connected",
             Self::ClientTimeout => "client timeout",
             Self::IdleTimeout => "idle timeout",

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-use crate::connection::registry::{Conn, Cut};
+use crate::connection::registry::Cut;
 use crate::counters::Moved;
 use crate::socket::Stream;
 use flow::{Flow, FlowPoll, Peer};
@@ -50,12 +50,17 @@ pub(crate) enum End {
     Cut(Cut),
 }
 
-/// Told about bytes as they pass.
-pub(crate) trait Meter {
+/// What a relay needs of the connection it works for.
+pub(crate) trait Watch {
+    fn patience(&self) -> Patience;
+    /// Told about bytes as they pass.
     fn moved(&self, up: Moved, down: Moved);
+    /// Ready when the connection is to end. Asked on every poll.
+    fn poll_cut(&self) -> Poll<Cut>;
 }
 
-pub(crate) struct Relay<M> {
+/// Small on purpose: with its two streams it is most of what an idle connection costs.
+pub(crate) struct Relay {
     client: Stream,
     member: Stream,
     up: Flow,
@@ -63,35 +68,25 @@ pub(crate) struct Relay<M> {
     /// When a byte last moved. One moment serves both sides: a byte that moves is activity of
     /// the one that sent it and of the one that took it.
     active: Instant,
-    patience: Patience,
-    meter: M,
 }
 
-impl<M: Meter> Relay<M> {
-    pub(crate) fn new(client: Stream, member: Stream, patience: Patience, meter: M) -> Self {
-        Self {
-            client,
-            member,
-            up: Flow::default(),
-            down: Flow::default(),
-            active: Instant::now(),
-            patience,
-            meter,
-        }
+impl Relay {
+    pub(crate) fn new(client: Stream, member: Stream) -> Self {
+        Self { client, member, up: Flow::default(), down: Flow::default(), active: Instant::now() }
     }
 
-    /// Relays until either side or `conn` ends it. What could not be delivered is dropped with
+    /// Relays until either side or `watch` ends it. What could not be delivered is dropped with
     /// the relay; a side that did not end cleanly is passed on as a reset.
-    pub(crate) async fn run(&mut self, conn: &Conn) -> End {
-        let end = match self.deadline() {
-            None => std::future::poll_fn(|cx| self.poll(cx, conn)).await,
+    pub(crate) async fn run(&mut self, watch: &impl Watch) -> End {
+        let end = match self.deadline(watch) {
+            None => std::future::poll_fn(|cx| self.poll(cx, watch)).await,
             Some((deadline, _)) => {
                 let mut sleep = pin!(tokio::time::sleep_until(deadline));
                 std::future::poll_fn(|cx| {
-                    if let Poll::Ready(end) = self.poll(cx, conn) {
+                    if let Poll::Ready(end) = self.poll(cx, watch) {
                         return Poll::Ready(end);
                     }
-                    self.poll_deadline(cx, sleep.as_mut())
+                    self.poll_deadline(cx, watch, sleep.as_mut())
                 })
                 .await
             }
@@ -128,8 +123,8 @@ impl<M: Meter> Relay<M> {
         self.client
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, conn: &Conn) -> Poll<End> {
-        if let Poll::Ready(cut) = conn.poll_cut() {
+    fn poll(&mut self, cx: &mut Context<'_>, watch: &impl Watch) -> Poll<End> {
+        if let Poll::Ready(cut) = watch.poll_cut() {
             return Poll::Ready(End::Cut(cut));
         }
         let (up_before, down_before) = (self.up.moved(), self.down.moved());
@@ -145,7 +140,7 @@ impl<M: Meter> Relay<M> {
             if down.reads > 0 {
                 self.up.begin_answer();
             }
-            self.meter.moved(up, down);
+            watch.moved(up, down);
         } else if self.up.take_wrote() | self.down.take_wrote() {
             self.active = Instant::now();
         }
@@ -171,11 +166,12 @@ impl<M: Meter> Relay<M> {
     }
 
     /// The next moment at which somebody's patience ends, and what it would mean.
-    fn deadline(&self) -> Option<(Instant, fn() -> End)> {
+    fn deadline(&self, watch: &impl Watch) -> Option<(Instant, fn() -> End)> {
+        let patience = watch.patience();
         let candidates: [(Option<Duration>, fn() -> End); 3] = [
-            (self.patience.client, || End::ClientTimeout),
-            (self.patience.member, || End::MemberTimeout),
-            (self.patience.idle, || End::IdleTimeout),
+            (patience.client, || End::ClientTimeout),
+            (patience.member, || End::MemberTimeout),
+            (patience.idle, || End::IdleTimeout),
         ];
         candidates
             .into_iter()
@@ -184,9 +180,14 @@ impl<M: Meter> Relay<M> {
     }
 
     /// Activity only notes the time; the timer finds out when it fires that it was too early.
-    fn poll_deadline(&self, cx: &mut Context<'_>, mut sleep: Pin<&mut Sleep>) -> Poll<End> {
+    fn poll_deadline(
+        &self,
+        cx: &mut Context<'_>,
+        watch: &impl Watch,
+        mut sleep: Pin<&mut Sleep>,
+    ) -> Poll<End> {
         while sleep.as_mut().poll(cx).is_ready() {
-            let Some((deadline, end)) = self.deadline() else { return Poll::Pending };
+            let Some((deadline, end)) = self.deadline(watch) else { return Poll::Pending };
             if deadline <= Instant::now() {
                 return Poll::Ready(end());
             }

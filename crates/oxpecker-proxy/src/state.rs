@@ -159,10 +159,8 @@ impl Shared {
     /// Logs a change of health and does what the pool wants done.
     pub(crate) fn health_changed(&self, change: &Change, reason: &str) {
         let topology = self.topology();
-        let found = topology
-            .pools
-            .iter()
-            .find_map(|pool| Some((pool, pool.member(change.member)?)));
+        let found =
+            topology.pools.iter().find_map(|pool| Some((pool, pool.member(change.member)?)));
         // A probe may end just after a reload removed its member.
         let Some((pool, member)) = found else { return };
         let (from, to) = (word(change.from), word(change.to));

@@ -30,7 +30,11 @@ pub(crate) struct ListenerId(pub(crate) u64);
 
 #[derive(Debug)]
 pub(crate) enum Command {
-    Listen { id: ListenerId, socket: Socket, listening: Arc<Listening> },
+    Listen {
+        id: ListenerId,
+        socket: Socket,
+        listening: Arc<Listening>,
+    },
     /// Takes what already waits in the backlog, then closes.
     Close(ListenerId),
     /// Answers, to show that the thread still runs.

@@ -96,7 +96,8 @@ impl Files {
         let name = |bytes: &[u8]| PathBuf::from(OsStr::from_bytes(bytes));
         match self.below_base(path) {
             Some(relative) => {
-                let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+                let relative =
+                    if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
                 let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
                 let mut dir = nix::dir::Dir::openat(&self.base_fd, relative, flags, Mode::empty())?;
                 dir.iter()
@@ -104,7 +105,9 @@ impl Files {
                     .collect::<Result<_, nix::Error>>()
                     .map_err(Into::into)
             }
-            None => fs::read_dir(path)?.map(|entry| Ok(PathBuf::from(entry?.file_name()))).collect(),
+            None => {
+                fs::read_dir(path)?.map(|entry| Ok(PathBuf::from(entry?.file_name()))).collect()
+            }
         }
     }
 

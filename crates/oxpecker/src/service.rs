@@ -74,7 +74,9 @@ impl Watchdog {
         if gateway.workers_answer(WORKER_PATIENCE).await {
             notify(&[NotifyState::Watchdog]);
         } else {
-            tracing::error!("a worker thread is stuck; leaving the watchdog to the service manager");
+            tracing::error!(
+                "a worker thread is stuck; leaving the watchdog to the service manager"
+            );
         }
         self.next = Instant::now() + self.interval.unwrap_or(FOR_EVER);
     }

@@ -45,7 +45,9 @@ pub(super) fn check(ctx: &mut Ctx<'_>, parts: &Parts, nowhere: Place) {
     unused(ctx, parts);
     if parts.virtuals.is_empty() {
         let message = "no virtual server: nothing listens for clients";
-        ctx.warn(nowhere, message).help("write [virtual.NAME] with `listen` and `pool`").consequence();
+        ctx.warn(nowhere, message)
+            .help("write [virtual.NAME] with `listen` and `pool`")
+            .consequence();
     }
 }
 
@@ -87,8 +89,7 @@ fn pool(ctx: &mut Ctx<'_>, item: &PoolRead, places: &Places, parts: &Parts) {
         if let Some(first) = seen.insert((member.node, member.port), *place) {
             let node = parts.nodes.get(member.node).and_then(|read| read.item.as_ref());
             let node = node.map_or("", |node| node.name.as_str());
-            let message =
-                format!("`{node}:{}` is in pool `{}` twice", member.port, pool.name);
+            let message = format!("`{node}:{}` is in pool `{}` twice", member.port, pool.name);
             ctx.error(*place, message).note(first, "first");
         }
     }
@@ -268,13 +269,7 @@ fn unused(ctx: &mut Ctx<'_>, parts: &Parts) {
     }
 }
 
-fn unused_of<T>(
-    ctx: &mut Ctx<'_>,
-    all: &[Read<T>],
-    used: &HashSet<usize>,
-    what: &str,
-    by: &str,
-) {
+fn unused_of<T>(ctx: &mut Ctx<'_>, all: &[Read<T>], used: &HashSet<usize>, what: &str, by: &str) {
     for (index, read) in all.iter().enumerate() {
         if !used.contains(&index) {
             let place = read.places.name;

@@ -75,7 +75,12 @@ fn add<'p>(by_port: &mut HashMap<u16, Vec<Tcp<'p>>>, new: Tcp<'p>, clashes: &mut
     let others = by_port.entry(new.address.port()).or_default();
     match others.iter().find(|other| overlap(other, &new)) {
         Some(other) => {
-            clashes.push((format!("`{}`", new.address), new.place, other.owner.clone(), other.place));
+            clashes.push((
+                format!("`{}`", new.address),
+                new.place,
+                other.owner.clone(),
+                other.place,
+            ));
         }
         None => others.push(new),
     }

@@ -74,7 +74,7 @@ pub(crate) fn monitor(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> Rea
     let (places, mut entries) = reader.finish();
     entries.retain(|entry| {
         let special = SPECIAL.iter().find(|(key, _)| *key == entry.key);
-        !special.zip(kind).is_some_and(|((_, kinds), kind)| !kinds.contains(&kind))
+        special.zip(kind).is_none_or(|((_, kinds), kind)| kinds.contains(&kind))
     });
     let build = || {
         parent?;
@@ -197,9 +197,8 @@ fn status(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<StatusRange> {
         _ => crate::values::text(ctx, val)?,
     };
     let (first, last) = found.split_once('-').unwrap_or((&found, &found));
-    let code = |text: &str| {
-        text.trim().parse::<u16>().ok().filter(|code| (100..=599).contains(code))
-    };
+    let code =
+        |text: &str| text.trim().parse::<u16>().ok().filter(|code| (100..=599).contains(code));
     match (code(first), code(last)) {
         (Some(first), Some(last)) if first <= last => Some(StatusRange { first, last }),
         _ => {

@@ -7,9 +7,7 @@ use crate::context::{Ctx, did_you_mean, shorten};
 use crate::model::{Member, Monitor, Node, Pool};
 use crate::reader::{Layer, Reader, Val};
 use crate::text::Place;
-use crate::values::{
-    count, duration, each, entry_table, network, reference, switch, text, word,
-};
+use crate::values::{count, duration, each, entry_table, network, reference, switch, text, word};
 
 /// Priority of a member that says nothing, and of one that is a backup.
 const PRIORITY_BACKUP: u16 = 0;
@@ -20,9 +18,8 @@ pub(crate) fn node(ctx: &mut Ctx<'_>, named: &Named<'_>) -> Read<Node> {
     let description = reader.value("description", text);
     let address = reader.required("address", network::host);
     let (places, entries) = reader.finish();
-    let build = || {
-        Some(Node { name: named.name.clone(), description: description?, address: address? })
-    };
+    let build =
+        || Some(Node { name: named.name.clone(), description: description?, address: address? });
     Read { item: build(), places, entries }
 }
 
@@ -188,9 +185,9 @@ fn node_name(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<usize> {
     if let Some(index) = ctx.names.nodes.get(&name) {
         return Some(index);
     }
-    let with_port = name.rsplit_once(':').filter(|(node, port)| {
-        ctx.names.nodes.get(node).is_some() && port.parse::<u16>().is_ok()
-    });
+    let with_port = name
+        .rsplit_once(':')
+        .filter(|(node, port)| ctx.names.nodes.get(node).is_some() && port.parse::<u16>().is_ok());
     let is_address = name.parse::<std::net::IpAddr>().is_ok();
     let help = match with_port {
         Some((node, port)) => Some(format!("write {{ node = \"{node}\", port = {port} }}")),

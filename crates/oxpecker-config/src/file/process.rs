@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::{Read, Single};
 use crate::context::{Ctx, shorten};
 use crate::model::{
-    Admin, Facility, Level, Log, LogTarget, Process, Records, Sink, SyslogProtocol, SyslogTransport,
-    TextFormat,
+    Admin, Facility, Level, Log, LogTarget, Process, Records, Sink, SyslogProtocol,
+    SyslogTransport, TextFormat,
 };
 use crate::reader::{Layer, Reader, Val};
 use crate::text::Place;
@@ -62,12 +62,7 @@ pub(crate) fn log(ctx: &mut Ctx<'_>, single: Single<'_>, nowhere: Place) -> Read
     let dontlognull = reader.value("dontlognull", switch);
     let (places, entries) = reader.finish();
     let build = || {
-        Some(Log {
-            level: level?,
-            access: access?,
-            dontlognull: dontlognull?,
-            targets: Vec::new(),
-        })
+        Some(Log { level: level?, access: access?, dontlognull: dontlognull?, targets: Vec::new() })
     };
     Read { item: build(), places, entries }
 }
@@ -164,8 +159,7 @@ fn sink(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<To> {
 
 fn syslog_address(text: &str) -> Option<SocketAddr> {
     let with_default = |address: IpAddr| SocketAddr::new(address, SYSLOG_PORT);
-    let address: SocketAddr =
-        text.parse().ok().or_else(|| text.parse().ok().map(with_default))?;
+    let address: SocketAddr = text.parse().ok().or_else(|| text.parse().ok().map(with_default))?;
     (address.port() != 0).then_some(address)
 }
 

@@ -10,7 +10,11 @@ use crate::values::{
     secret, word,
 };
 
-pub(crate) fn protocol(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> Read<ProtocolProfile> {
+pub(crate) fn protocol(
+    ctx: &mut Ctx<'_>,
+    all: &[Named<'_>],
+    index: usize,
+) -> Read<ProtocolProfile> {
     let named = &all[index];
     let (layers, _) = chain(ctx, all, |names| &names.protocols, index);
     let title = format!("[profile.protocol.{}]", named.name);
@@ -49,7 +53,12 @@ fn keepalive(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Option<Keepalive>> {
     }
     let toml::de::DeValue::Table(table) = val.value else {
         let message = format!("`{}` must be {}", val.doc.key, val.doc.kind.describe());
-        return bad(ctx, val, message, &format!("for example: {} = {}", val.doc.key, val.doc.example));
+        return bad(
+            ctx,
+            val,
+            message,
+            &format!("for example: {} = {}", val.doc.key, val.doc.example),
+        );
     };
     let layer = Layer { file: val.place.file, table, parent: String::new() };
     let title = format!("`{}`", val.doc.key);
@@ -91,8 +100,7 @@ pub(crate) fn tls_client(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> 
     let (layers, _) = chain(ctx, all, |names| &names.tls_clients, index);
     let title = format!("[profile.tls_client.{}]", named.name);
     let mut reader = Reader::new(ctx, "profile.tls_client", title, named.place, layers);
-    let parent =
-        reader.own("parent", reference("tls_client profile", |names| &names.tls_clients));
+    let parent = reader.own("parent", reference("tls_client profile", |names| &names.tls_clients));
     // `clientssl` has none: whoever uses it directly is told so at the virtual server.
     let certificates = if named.is_built_in() && !reader.is_written("certificates") {
         Some(Vec::new())
@@ -137,8 +145,7 @@ pub(crate) fn tls_server(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> 
     let (layers, _) = chain(ctx, all, |names| &names.tls_servers, index);
     let title = format!("[profile.tls_server.{}]", named.name);
     let mut reader = Reader::new(ctx, "profile.tls_server", title, named.place, layers);
-    let parent =
-        reader.own("parent", reference("tls_server profile", |names| &names.tls_servers));
+    let parent = reader.own("parent", reference("tls_server profile", |names| &names.tls_servers));
     let verify = reader.value("verify", word);
     let server_name = reader.optional("server_name", filled);
     let ca_file = reader.optional("ca_file", path);

@@ -2,7 +2,9 @@
 
 use super::{Named, Read};
 use crate::context::Ctx;
-use crate::model::{Listen, Persistence, ProtocolProfile, TlsClient, TlsServer, Virtual, VirtualKind};
+use crate::model::{
+    Listen, Persistence, ProtocolProfile, TlsClient, TlsServer, Virtual, VirtualKind,
+};
 use crate::reader::{Reader, Val};
 use crate::text::Place;
 use crate::values::{bad, count, each, filled, network, reference, switch, text, word};
@@ -44,10 +46,10 @@ pub(crate) fn virtual_server(
         _ => "fastl4",
     };
     reader.computed("protocol_profile", format!("\"{default_profile}\""));
-    let tls_client = reader
-        .optional("tls_client", reference("tls_client profile", |names| &names.tls_clients));
-    let tls_server = reader
-        .optional("tls_server", reference("tls_server profile", |names| &names.tls_servers));
+    let tls_client =
+        reader.optional("tls_client", reference("tls_client profile", |names| &names.tls_clients));
+    let tls_server =
+        reader.optional("tls_server", reference("tls_server profile", |names| &names.tls_servers));
     let allow = reader.optional("allow", each(network::network));
     let deny = reader.optional("deny", each(network::network));
     let connections_max = reader.optional("connections_max", count);
@@ -70,7 +72,8 @@ pub(crate) fn virtual_server(
     }
     let default_profile = reader.ctx.names.protocols.get(default_profile);
     let (places, entries) = reader.finish();
-    let networks = |list: Vec<(ipnet::IpNet, Place)>| list.into_iter().map(|(net, _)| net).collect();
+    let networks =
+        |list: Vec<(ipnet::IpNet, Place)>| list.into_iter().map(|(net, _)| net).collect();
     let build = || {
         let listen = listen?;
         let listen_places = listen.iter().map(|(_, place)| *place).collect();

@@ -255,14 +255,14 @@ pub(super) static MONITOR: TableDoc = TableDoc {
         ),
         option(
             "interval",
-            Duration(100),
+            Duration(10),
             Value("\"5s\""),
             "From the start of a probe to the start of the next.",
             "\"30s\"",
         ),
         option(
             "interval_down",
-            Duration(100),
+            Duration(10),
             Unset("`interval`"),
             "The same while the member is not up.",
             "\"2s\"",

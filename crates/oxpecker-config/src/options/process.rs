@@ -11,13 +11,7 @@ pub(super) static PROCESS: TableDoc = TableDoc {
     heading: "[process]",
     doc: "The operating-system side of the gateway.",
     options: &[
-        option(
-            "threads",
-            Count(1, 1024),
-            Unset("one per available core"),
-            "Worker threads.",
-            "4",
-        ),
+        option("threads", Count(1, 1024), Unset("one per available core"), "Worker threads.", "4"),
         option(
             "connections_max",
             Count(1, 10_000_000),

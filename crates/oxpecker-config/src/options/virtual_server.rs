@@ -20,13 +20,7 @@ pub(super) static VIRTUAL: TableDoc = TableDoc {
              (see `dual_stack`). Port 0 lets the kernel choose.",
             "[\"10.17.84.12:21050\", \"[2001:db8::12]:21050\"]",
         ),
-        option(
-            "pool",
-            Other("the name of a pool"),
-            Required,
-            "Where connections go.",
-            "\"hs2\"",
-        ),
+        option("pool", Other("the name of a pool"), Required, "Where connections go.", "\"hs2\""),
         option(
             "type",
             Word(names::<VirtualKind>),

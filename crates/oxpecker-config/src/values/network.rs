@@ -11,12 +11,8 @@ use crate::model::{Host, Listen};
 use crate::reader::Val;
 
 fn must_be<T>(ctx: &mut Ctx<'_>, val: &Val<'_>, found: &str, help: &str) -> Option<T> {
-    let message = format!(
-        "`{}` must be {}, not `{}`",
-        val.doc.key,
-        val.doc.kind.describe(),
-        shorten(found)
-    );
+    let message =
+        format!("`{}` must be {}, not `{}`", val.doc.key, val.doc.kind.describe(), shorten(found));
     bad(ctx, val, message, help)
 }
 
@@ -105,7 +101,8 @@ pub(crate) fn host(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Host> {
     let bare = found.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&found);
     if let Ok(address) = bare.parse::<IpAddr>() {
         if address.is_unspecified() || address.is_multicast() {
-            let message = format!("`{}` cannot be `{found}`: nobody can connect to it", val.doc.key);
+            let message =
+                format!("`{}` cannot be `{found}`: nobody can connect to it", val.doc.key);
             return bad(ctx, val, message, "");
         }
         return Some(Host::Ip(address));

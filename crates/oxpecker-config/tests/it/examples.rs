@@ -46,13 +46,20 @@ fn the_full_example_has_every_key() {
     let explained = explain(&good(&text));
     let known_defaults = [
         // Not together with what the example shows instead.
-        "transparent", "parent", "source", "port", "send_proxy", "login", "user", "password",
+        "transparent",
+        "parent",
+        "source",
+        "port",
+        "send_proxy",
+        "login",
+        "user",
+        "password",
     ];
     for line in explained.lines().filter(|line| line.ends_with("# default")) {
         let key = line.trim_start_matches("# ").split([' ', ':']).next().unwrap();
-        let written = explained.lines().any(|other| {
-            other.starts_with(&format!("{key} = ")) && other.contains(".toml:")
-        });
+        let written = explained
+            .lines()
+            .any(|other| other.starts_with(&format!("{key} = ")) && other.contains(".toml:"));
         assert!(written || known_defaults.contains(&key), "nobody writes {key}");
     }
 }

@@ -1,7 +1,7 @@
 //! `explain`: origins, inheritance, and that its text means the same as what it explains.
 
 use oxpecker_config::model::Secret;
-use oxpecker_config::{Config, check, explain, Input, Maps};
+use oxpecker_config::{Config, Input, Maps, check, explain};
 
 use crate::{BASE, check_text, examples, good};
 
@@ -35,7 +35,10 @@ fn members_show_their_effective_values() {
     let line = "    { node = \"a\", port = 21050, weight = 1, priority = 10, state = \"enabled\" },  \
                 # oxpecker.toml:8";
     assert!(explained.lines().any(|found| found == line), "{explained}");
-    assert!(explained.contains("# built in:\n# [monitor.tcp]  # used by pool hs2\n"), "{explained}");
+    assert!(
+        explained.contains("# built in:\n# [monitor.tcp]  # used by pool hs2\n"),
+        "{explained}"
+    );
     assert!(explained.contains("# connections_max: no limit of its own  # default\n"));
 }
 
@@ -73,7 +76,10 @@ fn what_is_explained_reads_back_the_same() {
 #[test]
 fn names_and_texts_that_need_quotes_survive() {
     let text = BASE
-        .replace("[node.a]", "[node.\"a.example.com\"]\ndescription = \"a\\\"b\\\\ $${X} ä\\u0001\"")
+        .replace(
+            "[node.a]",
+            "[node.\"a.example.com\"]\ndescription = \"a\\\"b\\\\ $${X} ä\\u0001\"",
+        )
         .replace("[\"a\",", "[\"a.example.com\",");
     let first = good(&text);
     assert_eq!(first.config.nodes[0].description, "a\"b\\ ${X} ä\u{1}");

@@ -55,12 +55,12 @@ fn docs() -> PathBuf {
 /// Name and text of every example.
 fn examples() -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = std::fs::read_dir(docs().join("examples"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the examples are there")
+        .map(|entry| entry.expect("an entry").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .map(|path| {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            (name, std::fs::read_to_string(path).unwrap())
+            let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(path).expect("text"))
         })
         .collect();
     all.sort();

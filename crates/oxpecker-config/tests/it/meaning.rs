@@ -83,7 +83,8 @@ fn monitors_inherit() {
         }
         other => panic!("{other:?}"),
     }
-    let with = "members = [\"a\", \"b\"]\nmonitor = \"m\"\n[monitor.m]\ntype = \"http\"\nstatus = 204";
+    let with =
+        "members = [\"a\", \"b\"]\nmonitor = \"m\"\n[monitor.m]\ntype = \"http\"\nstatus = 204";
     let config = good(&BASE.replace(MEMBERS, with)).config;
     match &config.pools[0].monitor.as_ref().unwrap().probe {
         Probe::Http { path, status, host: None } => {
@@ -98,7 +99,10 @@ fn monitors_inherit() {
 fn monitors_that_make_no_sense() {
     let monitor = |lines: &str| {
         let text = format!("{BASE}[monitor.m]\n{lines}\n");
-        diagnostics(&text).into_iter().map(|d| format!("{} {}", d.line, d.message)).collect::<Vec<_>>()
+        diagnostics(&text)
+            .into_iter()
+            .map(|d| format!("{} {}", d.line, d.message))
+            .collect::<Vec<_>>()
     };
     for (lines, expected) in [
         (
@@ -147,7 +151,9 @@ fn members() {
 
 #[test]
 fn internal_ports_are_refused() {
-    for (port, what) in [(22000, "impalad's internal"), (25000, "impalad's web"), (27000, "the KRPC")] {
+    for (port, what) in
+        [(22000, "impalad's internal"), (25000, "impalad's web"), (27000, "the KRPC")]
+    {
         let found = diagnostics(&BASE.replace("port = 21050\n", &format!("port = {port}\n")));
         let error = found.iter().find(|d| d.severity == Severity::Error).unwrap();
         assert!(error.message.starts_with(&format!("port {port} is {what}")), "{error}");
@@ -214,7 +220,9 @@ fn timeouts_shorter_than_persistence() {
         END,
         &end("persistence = \"source_addr\"\nprotocol_profile = \"p\"\n\
               [profile.protocol.p]\nidle_timeout = \"off\"\nserver_timeout = \"50s\"\n"),
-        &["13 warning `server_timeout` of `p` (50s) is shorter than persistence `source_addr` (3m)"],
+        &[
+            "13 warning `server_timeout` of `p` (50s) is shorter than persistence `source_addr` (3m)",
+        ],
     );
     check(END, &end("persistence = \"none\"\n"), &[]);
 }
@@ -284,7 +292,11 @@ fn listeners_that_clash() {
         clash(&listen(first), &listen(second), expected);
     }
     clash("listen = \"[::]:1\"\ndual_stack = false", &listen("0.0.0.0:1"), false);
-    clash("listen = \"*:1\"\ninterface = \"eth0\"", "listen = \"*:1\"\ninterface = \"eth1\"", false);
+    clash(
+        "listen = \"*:1\"\ninterface = \"eth0\"",
+        "listen = \"*:1\"\ninterface = \"eth1\"",
+        false,
+    );
     clash("listen = \"*:1\"\ninterface = \"eth0\"", "listen = \"*:1\"", true);
     let admin = format!("{}[admin]\n", BASE.replace(LISTEN, "listen = \"127.0.0.1:25002\""));
     // The default of [admin] clashes as well.
@@ -298,7 +310,8 @@ fn listeners_that_clash() {
 
 #[test]
 fn unused_things() {
-    let text = format!("{BASE}[node.c]\naddress = \"c\"\n[pool.x]\nport = 21050\nmembers = [\"a\"]\n");
+    let text =
+        format!("{BASE}[node.c]\naddress = \"c\"\n[pool.x]\nport = 21050\nmembers = [\"a\"]\n");
     let found: Vec<String> = diagnostics(&text).into_iter().map(|d| d.message).collect();
     assert_eq!(found, ["node `c` is used by no pool", "pool `x` is used by no virtual server"]);
     let found: Vec<String> = diagnostics("").into_iter().map(|d| d.message).collect();

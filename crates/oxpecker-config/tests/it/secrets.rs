@@ -11,8 +11,8 @@ fn with_password(password: &str) -> String {
 }
 
 fn password_of(text: &str, maps: &Maps) -> String {
-    let config = check(&[Input::new("x", text)], maps).unwrap().config;
-    match &config.pools[0].monitor.as_ref().unwrap().probe {
+    let config = check(&[Input::new("x", text)], maps).expect("good").config;
+    match &config.pools[0].monitor.as_ref().expect("a monitor").probe {
         Probe::Hs2(Login::Plain { user, password }) => {
             assert_eq!(user, "probe");
             password.reveal().to_owned()

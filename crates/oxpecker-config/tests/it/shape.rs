@@ -11,9 +11,10 @@ use crate::{BASE, check_text, good, shown};
 fn windows_line_ends_and_a_byte_order_mark_change_nothing() {
     let windows = format!("\u{feff}{}", BASE.replace('\n', "\r\n"));
     assert_eq!(good(&windows).config, good(BASE).config);
-    let broken = format!("\u{feff}timout = 1\r\n");
-    let expected = "error: unknown table `timout`\n  --> oxpecker.toml:1:1\n1 | timout = 1\n  | ^^^^^^ help: ";
-    assert!(shown(&broken).contains(expected), "{}", shown(&broken));
+    let broken = "\u{feff}timout = 1\r\n";
+    let expected =
+        "error: unknown table `timout`\n  --> oxpecker.toml:1:1\n1 | timout = 1\n  | ^^^^^^ help: ";
+    assert!(shown(broken).contains(expected), "{}", shown(broken));
 }
 
 #[test]
@@ -46,11 +47,8 @@ fn the_same_thing_in_two_files_names_both_places() {
         Input::new("a.toml", format!("{BASE}[process]\nthreads = 2\n")),
         Input::new("b.toml", "[process]\nthreads = 3\n[pool.hs2]\nport = 1\n"),
     ];
-    let shown: Vec<String> = check(&inputs, &Maps::default())
-        .unwrap_err()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let shown: Vec<String> =
+        check(&inputs, &Maps::default()).unwrap_err().iter().map(ToString::to_string).collect();
     assert_eq!(
         shown,
         [
@@ -107,7 +105,9 @@ fn a_file_that_is_too_long_is_refused() {
 fn a_thousand_problems_are_cut_to_a_readable_number() {
     let mut text = BASE.to_owned();
     for n in 0..5000 {
-        text.push_str(&format!("[virtual.v{n}]\nlisten = \"10.0.0.9:{n}\"\npool = \"hs3\"\nx = 1\n"));
+        text.push_str(&format!(
+            "[virtual.v{n}]\nlisten = \"10.0.0.9:{n}\"\npool = \"hs3\"\nx = 1\n"
+        ));
     }
     let diagnostics = check_text(&text).unwrap_err();
     assert_eq!(diagnostics.len(), 201);
@@ -129,6 +129,8 @@ fn a_long_line_is_cut_around_the_caret() {
 
 #[test]
 fn control_characters_do_not_reach_the_terminal() {
-    let text = format!("{BASE}[process]\nuser = \"\\u001b[31m\"\n\"\\u001b[2J\" = 1\n# \u{7f}\u{1b}[0m\nx = \u{1b}");
+    let text = format!(
+        "{BASE}[process]\nuser = \"\\u001b[31m\"\n\"\\u001b[2J\" = 1\n# \u{7f}\u{1b}[0m\nx = \u{1b}"
+    );
     assert!(!shown(&text).contains('\u{1b}'));
 }

@@ -12,10 +12,11 @@ use oxpecker_balance::balancer::{Choice, Refusal};
 use oxpecker_balance::spec::Request;
 use tokio::time::{Instant, timeout};
 
+use super::Session;
 use super::prelude;
 use super::registry::Cut;
-use super::{Lease, Session};
 use crate::record::{ClientAddr, Close};
+use crate::relay::Relay;
 use crate::socket::{self, Dial, Stream};
 use crate::state::MemberState;
 
@@ -37,11 +38,8 @@ enum ConnectError {
     Io(io::Error),
 }
 
-/// Returns both streams, ready to relay, or why there is nothing to relay.
-pub(super) async fn establish(
-    session: &mut Session,
-    client: Stream,
-) -> Result<(Stream, Stream), Close> {
+/// Returns a relay that is ready to run, or why there is nothing to relay.
+pub(super) async fn establish(session: &mut Session, client: Stream) -> Result<Relay, Close> {
     let conn = Arc::clone(&session.registered.conn);
     let result = tokio::select! {
         result = admit_and_connect(session, &client) => result,
@@ -51,7 +49,7 @@ pub(super) async fn establish(
         }),
     };
     match result {
-        Ok(member) => Ok((client, member)),
+        Ok(member) => Ok(Relay::new(client, member)),
         Err(close) => {
             // A clean end would look like an empty answer.
             client.reset_on_close();
@@ -69,9 +67,7 @@ async fn admit_and_connect(session: &mut Session, client: &Stream) -> Result<Str
     }
     let member = connect_some_member(session, client).await?;
     if let Some(version) = session.policy.pool.config.send_proxy {
-        prelude::send(session, client, &member, version)
-            .await
-            .map_err(|_| Close::ConnectFailed)?;
+        prelude::send(session, client, &member, version).await.map_err(|_| Close::ConnectFailed)?;
     }
     Ok(member)
 }
@@ -218,13 +214,7 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
         now: shared.now(),
     };
     let Choice { member, load, .. } = shared.balancer().choose(&request)?;
-    session.lease = Some(Lease {
-        worker: Arc::clone(&session.worker),
-        policy: Arc::clone(policy),
-        member,
-        persisted: policy.table.map(|table| (table, client)),
-        released: false,
-    });
+    session.lease = Some(member);
     session.counts.pool = load.pool;
     session.counts.member = load.member;
     let before = session.last_member.as_ref().map(|member| member.id);
@@ -233,7 +223,7 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
     session.last_member = policy.pool.member(member).cloned();
     session.registered.conn.set_member(Some(member));
     if session.last_member.is_none() {
-        session.lease = None;
+        session.release();
         return Err(Refusal::NoUsableMember);
     }
     Ok(())

@@ -25,7 +25,7 @@ pub(super) async fn receive(session: &mut Session, client: &Stream) -> Result<()
             if let Some(source) = source {
                 session.client = ClientAddr::Ip(source);
             }
-            session.destination = destination;
+            session.destination = destination.map(Box::new);
             Ok(())
         }
         Ok(Ok(Parsed::Incomplete { .. })) | Err(_) => Err(Close::BadPrelude),
@@ -72,6 +72,8 @@ pub(super) async fn send(
     };
     let destination = session
         .destination
+        .as_deref()
+        .copied()
         .or_else(|| client.socket().local_addr().ok().and_then(|address| address.as_socket()))
         .unwrap_or_else(any);
     let mut header = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use oxpecker_balance::spec::MemberId;
 use slab::Slab;
@@ -40,9 +40,13 @@ impl Conn {
         self.member.load(Ordering::Acquire).checked_sub(1).map(MemberId)
     }
 
-    /// To be called from the task that runs the connection, before it first polls.
-    pub(crate) fn attach(&self, cx: &Context<'_>) {
-        *lock(&self.waker) = Some(cx.waker().clone());
+    /// Makes the calling task the one to wake. A task's waker stays the same, so once is enough.
+    pub(crate) async fn attach(&self) {
+        std::future::poll_fn(|cx| {
+            *lock(&self.waker) = Some(cx.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Ready when somebody wants this connection to end. One load: a relay asks on every poll.

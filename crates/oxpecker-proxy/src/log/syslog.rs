@@ -45,11 +45,8 @@ impl Syslog {
     ) -> io::Result<Self> {
         let transport = match transport {
             SyslogTransport::Udp(to) => {
-                let any: SocketAddr = if to.is_ipv4() {
-                    ([0, 0, 0, 0], 0).into()
-                } else {
-                    ([0u16; 8], 0).into()
-                };
+                let any: SocketAddr =
+                    if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
                 let socket = UdpSocket::bind(any)?;
                 socket.connect(to)?;
                 socket.set_nonblocking(true)?;
@@ -60,9 +57,7 @@ impl Syslog {
                 socket.set_nonblocking(true)?;
                 Transport::Unix { path: path.clone(), socket }
             }
-            SyslogTransport::Tcp(to) => {
-                Transport::Tcp { to: *to, stream: None, not_before: None }
-            }
+            SyslogTransport::Tcp(to) => Transport::Tcp { to: *to, stream: None, not_before: None },
         };
         let hostname = nix::unistd::gethostname()
             .ok()
@@ -96,7 +91,9 @@ impl Syslog {
                 let time = Zoned::now().strftime("%b %e %H:%M:%S").to_string();
                 match self.transport {
                     // A local receiver adds the host itself.
-                    Transport::Unix { .. } => write!(line, "<{priority}>{time} {APP_NAME}[{pid}]: ")?,
+                    Transport::Unix { .. } => {
+                        write!(line, "<{priority}>{time} {APP_NAME}[{pid}]: ")?
+                    }
                     _ => write!(line, "<{priority}>{time} {} {APP_NAME}[{pid}]: ", self.hostname)?,
                 }
             }

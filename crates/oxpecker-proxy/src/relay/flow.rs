@@ -15,7 +15,7 @@ const LARGE_READ_BYTES: usize = 64 * 1024;
 
 /// Large reads adding up to this much make a long stream. A 1 MB answer never gets here (copying
 /// it costs no more than a pipe and moves 40 % more a second); an endless one does at once.
-const SPLICE_AFTER_BYTES: usize = 4 * 1024 * 1024;
+const SPLICE_AFTER_BYTES: u32 = 4 * 1024 * 1024;
 
 /// This many small pieces in a row end the use of a pipe.
 const SMALL_PIECES_MAX: u8 = 8;
@@ -43,7 +43,7 @@ pub(super) struct Flow {
     rest: Rest,
     state: State,
     /// Large reads since the answer began, in bytes.
-    streak: usize,
+    streak: u32,
     splicing: bool,
     small_pieces: u8,
     wrote: bool,
@@ -55,7 +55,7 @@ enum Rest {
     Nothing,
     Bytes {
         bytes: Box<[u8]>,
-        sent: usize,
+        sent: u32,
     },
     Pipe(Pipe),
 }
@@ -95,7 +95,9 @@ impl Flow {
                     Err(_) => FlowPoll::Failed(Peer::To),
                 };
             }
-            let step = if self.splicing && let Some(pipe) = pipe::take() {
+            let step = if self.splicing
+                && let Some(pipe) = pipe::take()
+            {
                 self.poll_fill(cx, from, pipe)
             } else {
                 self.poll_copy(cx, from, to, scratch)
@@ -129,7 +131,7 @@ impl Flow {
         }
         self.count(n);
         if n >= LARGE_READ_BYTES {
-            self.streak += n;
+            self.streak = self.streak.saturating_add(n as u32);
             if self.streak >= SPLICE_AFTER_BYTES {
                 self.splicing = true;
                 self.small_pieces = 0;
@@ -190,10 +192,10 @@ impl Flow {
             match &mut self.rest {
                 Rest::Nothing => return Poll::Ready(Ok(())),
                 Rest::Bytes { bytes, sent } => {
-                    let n = std::task::ready!(to.poll_write(cx, &bytes[*sent..]))?;
+                    let n = std::task::ready!(to.poll_write(cx, &bytes[*sent as usize..]))?;
                     self.wrote = true;
-                    *sent += n;
-                    if *sent == bytes.len() {
+                    *sent += n as u32;
+                    if *sent as usize == bytes.len() {
                         self.rest = Rest::Nothing;
                     }
                 }

@@ -29,7 +29,7 @@ struct Pool {
 pub(super) struct Pipe {
     read_end: OwnedFd,
     write_end: OwnedFd,
-    filled: usize,
+    filled: u32,
 }
 
 /// An empty pipe, or `None` when this thread has lent out all it may.
@@ -80,13 +80,13 @@ impl Pipe {
 
     pub(super) fn fill(&mut self, from: BorrowedFd<'_>) -> io::Result<usize> {
         let n = splice(from, None, &self.write_end, None, PIPE_BYTES, FLAGS)?;
-        self.filled += n;
+        self.filled += n as u32;
         Ok(n)
     }
 
     pub(super) fn drain(&mut self, to: BorrowedFd<'_>) -> io::Result<usize> {
-        let n = splice(&self.read_end, None, to, None, self.filled, FLAGS)?;
-        self.filled -= n;
+        let n = splice(&self.read_end, None, to, None, self.filled as usize, FLAGS)?;
+        self.filled -= n as u32;
         Ok(n)
     }
 }

@@ -1,7 +1,7 @@
 //! Statements that change tables: INSERT, UPDATE, CREATE, DROP, TRUNCATE, ALTER.
 
 use super::super::errors::could_not_resolve_table;
-use super::super::translate::{self, TableName, closing, column_type, create_table, identifier};
+use super::super::translate::{self, closing, column_type, create_table, identifier};
 use super::*;
 
 impl Planner<'_> {

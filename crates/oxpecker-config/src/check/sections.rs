@@ -1,0 +1,64 @@
+//! Gathers what `explain` shows while the tables are read.
+
+use std::collections::HashMap;
+
+use super::Parts;
+use crate::file::{Named, Read};
+use crate::origin::{Entry, Origins, Section, Shown};
+
+#[derive(Default)]
+pub(super) struct Sections {
+    all: Vec<Section>,
+}
+
+impl Sections {
+    pub(super) fn push<T>(&mut self, heading: &str, read: &Read<T>) {
+        self.all.push(section(heading.to_owned(), false, &read.entries));
+    }
+
+    pub(super) fn push_named<T>(&mut self, what: &str, named: &[Named<'_>], read: &[Read<T>]) {
+        for (named, read) in named.iter().zip(read) {
+            let heading = heading(what, &named.name);
+            self.all.push(section(heading, named.is_built_in(), &read.entries));
+        }
+    }
+
+    /// Notes who uses which profile and monitor: changing one changes all its users.
+    pub(super) fn finish(mut self, parts: &Parts) -> Origins {
+        let mut users: HashMap<String, Vec<String>> = HashMap::new();
+        let mut note = |what: &str, name: Option<&String>, user: &str| {
+            if let Some(name) = name {
+                users.entry(heading(what, name)).or_default().push(user.to_owned());
+            }
+        };
+        for pool in parts.pools.iter().filter_map(|read| Some(&read.item.as_ref()?.pool)) {
+            let user = format!("pool {}", pool.name);
+            note("monitor", pool.monitor.as_ref().map(|monitor| &monitor.name), &user);
+        }
+        for server in parts.virtuals.iter().filter_map(|read| Some(&read.item.as_ref()?.server)) {
+            let user = format!("virtual {}", server.name);
+            note("profile.protocol", Some(&server.protocol_profile.name), &user);
+            note("profile.persistence", server.persistence.as_ref().map(|p| &p.name), &user);
+            note("profile.tls_client", server.tls_client.as_ref().map(|p| &p.name), &user);
+            note("profile.tls_server", server.tls_server.as_ref().map(|p| &p.name), &user);
+        }
+        for section in &mut self.all {
+            section.used_by = users.remove(&section.heading).unwrap_or_default();
+        }
+        Origins { sections: self.all }
+    }
+}
+
+fn heading(what: &str, name: &str) -> String {
+    // A dot in a bare key would begin another table.
+    if name.contains('.') { format!("[{what}.\"{name}\"]") } else { format!("[{what}.{name}]") }
+}
+
+fn section(heading: String, built_in: bool, entries: &[Entry]) -> Section {
+    let told = |entry: &&Entry| {
+        let is_parent = matches!(entry.key, "parent" | "type");
+        !(is_parent && matches!(entry.shown, Shown::Unset(_)))
+    };
+    let entries = entries.iter().filter(told).cloned().collect();
+    Section { heading, built_in, used_by: Vec::new(), entries }
+}

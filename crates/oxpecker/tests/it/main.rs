@@ -1,0 +1,8 @@
+//! The real program, run as an administrator would, between scripted clients and members.
+//!
+//! Every test has loopback addresses and a process of its own, so all run side by side. Tests
+//! under `as_root` need root: namespaces, users, a jail (`--skip as_root` leaves them out).
+
+mod choosing;
+mod relay;
+mod site;
