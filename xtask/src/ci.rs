@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
-use crate::tidy;
+use crate::{docs, tidy};
 
 /// Installs impala-shell, impyla and other real clients for the end-to-end tests.
 pub(crate) const CLIENTS_SCRIPT: &str = "scripts/test-clients.sh";
@@ -21,6 +21,7 @@ struct Step {
 }
 
 const TIDY: &[&str] = &["cargo", "xtask", "tidy"];
+const DOCS: &[&str] = &["cargo", "xtask", "docs"];
 
 /// In this order: what installs comes first because it may need the network, what is quick to
 /// fail before what is slow, and the tests last so that their closing lines end the output.
@@ -35,6 +36,7 @@ const STEPS: &[Step] = &[
     },
     // End-to-end tests start programs of other packages, which `cargo test` alone does not build.
     Step { name: "build", command: &["cargo", "build", "--workspace", "--bins"] },
+    Step { name: "docs", command: DOCS },
     Step { name: "test", command: &["cargo", "test", "--workspace"] },
 ];
 
@@ -85,6 +87,9 @@ fn execute(root: &Path, step: &Step) -> u8 {
     // In this process: a second `cargo xtask` would only build and start the same program.
     if step.command == TIDY {
         return if tidy::run(root) { 0 } else { 1 };
+    }
+    if step.command == DOCS {
+        return docs::run(root);
     }
     let (program, arguments) = (step.command[0], &step.command[1..]);
     let mut command = match program {
@@ -137,7 +142,7 @@ mod tests {
             0
         });
         assert_eq!(outcome, Ok(()));
-        assert_eq!(ran, ["clients", "fmt", "tidy", "clippy", "build", "test"]);
+        assert_eq!(ran, ["clients", "fmt", "tidy", "clippy", "build", "docs", "test"]);
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! Checks and chores of this repository: `cargo xtask ci`, `tidy`, `demo`.
+//! Checks and chores of this repository: `cargo xtask ci`, `tidy`, `docs`, `demo`.
 //! Never part of the product, and depends on nothing of it.
 #![expect(clippy::print_stdout, reason = "a command-line program talks to its user")]
 
 mod ci;
+mod docs;
+mod markdown;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +14,8 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
   ci           everything a change has to pass, in the order of .ci/run
-  tidy         the rules that no compiler checks: crate walls, purity, file heads, stray words
+  tidy         the rules that no compiler checks: crate walls, purity, file heads, links, stray words
+  docs         the built oxpecker checks the configurations shown in README.md and docs/
   demo [ARGS]  build and run oxpecker-demo, with real Impala clients installed beside it
 ";
 
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         },
+        Some(("docs", [])) => ExitCode::from(docs::run(&root)),
         Some(("demo", rest)) => demo(&root, rest),
         Some(("help" | "--help" | "-h", _)) => {
             print!("{USAGE}");

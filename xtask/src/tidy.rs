@@ -1,7 +1,9 @@
 //! Rules that no compiler checks. Each problem names its place and the way out.
 //!
-//! The walls themselves are in `tidy/walls.rs`, what sources may say in `tidy/sources.rs`.
+//! The walls themselves are in `tidy/walls.rs`, what sources may say in `tidy/sources.rs`, where
+//! documents may link in `tidy/links.rs`.
 
+mod links;
 mod sources;
 mod walls;
 
@@ -40,6 +42,7 @@ pub(crate) fn run(root: &Path) -> bool {
         problems.push(Problem::new(".", "no sources found", "run inside the repository"));
     }
     problems.extend(sources::check(&files));
+    problems.extend(links::check(root, &files));
     problems.sort();
     for problem in problems.iter().take(PROBLEMS_SHOWN_MAX) {
         eprintln!("tidy: {problem}");

@@ -118,6 +118,8 @@ impl Log {
         self.shared.text_wanted.store(wants(TextFormat::Text), Ordering::Relaxed);
         self.shared.json_wanted.store(wants(TextFormat::Json), Ordering::Relaxed);
         self.shared.level.store(config.level as u8, Ordering::Relaxed);
+        // Events remember whether anybody wants them.
+        tracing::callsite::rebuild_interest_cache();
         if let Ok(mut access) = self.shared.access.write() {
             *access = AccessSettings { format: config.access, dontlognull: config.dontlognull };
         }
@@ -155,7 +157,7 @@ impl Log {
             .flatten_event(true)
             .with_target(false)
             .with_writer(LineMaker { log: self.clone(), format: TextFormat::Json });
-        text.and_then(json)
+        LevelGate(Arc::clone(&self.shared)).and_then(text).and_then(json)
     }
 
     pub(crate) fn access_settings(&self) -> AccessSettings {
@@ -174,6 +176,48 @@ impl Log {
         if let Err(TrySendError::Full(_)) = self.sender.try_send(message) {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// Keeps events that nobody wants from being formatted at all.
+struct LevelGate(Arc<LogShared>);
+
+impl LevelGate {
+    fn wants(&self, meta: &tracing::Metadata<'_>) -> bool {
+        severity(meta) as u8 <= self.0.level.load(Ordering::Relaxed)
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for LevelGate {
+    fn register_callsite(
+        &self,
+        meta: &'static tracing::Metadata<'static>,
+    ) -> tracing::subscriber::Interest {
+        if self.wants(meta) {
+            tracing::subscriber::Interest::always()
+        } else {
+            tracing::subscriber::Interest::never()
+        }
+    }
+
+    fn enabled(
+        &self,
+        meta: &tracing::Metadata<'_>,
+        _: tracing_subscriber::layer::Context<'_, S>,
+    ) -> bool {
+        self.wants(meta)
+    }
+}
+
+/// What an operator wants to read of a healthy gateway is "notice"; access records are "info",
+/// as HAProxy has it, and single steps of connections are "debug".
+fn severity(meta: &tracing::Metadata<'_>) -> Level {
+    match *meta.level() {
+        tracing::Level::ERROR => Level::Err,
+        tracing::Level::WARN => Level::Warning,
+        tracing::Level::INFO => Level::Notice,
+        tracing::Level::DEBUG => Level::Info,
+        tracing::Level::TRACE => Level::Debug,
     }
 }
 
@@ -196,22 +240,12 @@ impl<'a> MakeWriter<'a> for LineMaker {
     }
 
     fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self::Writer {
-        let level = match *meta.level() {
-            tracing::Level::ERROR => Level::Err,
-            tracing::Level::WARN => Level::Warning,
-            // What an operator wants to read of a healthy gateway is "notice"; access records
-            // are "info", as HAProxy has it.
-            tracing::Level::INFO => Level::Notice,
-            tracing::Level::DEBUG => Level::Info,
-            tracing::Level::TRACE => Level::Debug,
-        };
+        let level = severity(meta);
         let wanted = match self.format {
             TextFormat::Text => &self.log.shared.text_wanted,
             TextFormat::Json => &self.log.shared.json_wanted,
         };
-        if !wanted.load(Ordering::Relaxed)
-            || level as u8 > self.log.shared.level.load(Ordering::Relaxed)
-        {
+        if !wanted.load(Ordering::Relaxed) {
             return LineWriter::Nobody;
         }
         LineWriter::Line { log: &self.log, level, format: self.format, line: Vec::new() }

@@ -127,7 +127,7 @@ fn report(shared: &Shared, member: &MemberState, result: Result<Verdict, Failure
         Err(failure) => (ProbeOutcome::Failed, format!("probe failed: {failure}")),
     };
     if outcome == ProbeOutcome::Failed {
-        tracing::debug!(member = %member.name, reason, "probe failed");
+        tracing::trace!(member = %member.name, reason, "probe failed");
     }
     let change = shared.balancer().probed(member.id, outcome, shared.now());
     if let Some(change) = change {

@@ -1,5 +1,5 @@
 //! The one Beeswax call that probes need: PingImpalaService.
-//! Source: impala-protocol.md 3. It takes no argument and opens no session.
+//! Source: docs/impala.md, "Beeswax". It takes no argument and opens no session.
 
 use crate::thrift::{Limits, ReadError, Reply, Type, Writer, read_reply};
 
@@ -35,7 +35,7 @@ pub fn read_ping(bytes: &[u8], limits: Limits) -> Result<(Reply<'_, Ping<'_>>, u
 mod tests {
     use super::*;
 
-    /// lab.md 5: the bytes of the HAProxy health check for a bare Beeswax port.
+    /// docs/impala.md, "Beeswax"; also the bytes of an HAProxy `tcp-check` for a bare Beeswax port.
     #[test]
     fn ping_call_is_the_worked_one() {
         let worked = b"\x80\x01\0\x01\0\0\0\x11PingImpalaService\0\0\0\0\0";

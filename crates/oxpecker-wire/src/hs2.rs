@@ -1,5 +1,5 @@
 //! The HiveServer2 calls that probes need: OpenSession, PingImpalaHS2Service, CloseSession.
-//! Source: impala-protocol.md 2.1 to 2.5 and the worked bytes of section 11.
+//! Source: docs/impala.md, "HiveServer2 calls" and "Worked bytes".
 
 use std::fmt;
 

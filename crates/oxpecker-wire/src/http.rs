@@ -1,5 +1,5 @@
 //! HTTP/1.x responses, read as they arrive, and Basic credentials.
-//! Source: RFC 9112; what impalad's own HTTP server does is in impala-protocol.md 5.1.
+//! Source: RFC 9112; what impalad's own HTTP server does is in docs/impala.md, "HTTP".
 //!
 //! Heads, lines and bodies are bounded: what does not fit is an error, not memory.
 

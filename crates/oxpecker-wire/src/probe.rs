@@ -6,7 +6,8 @@
 //! [`BUFFER_BYTES_MAX`].
 //!
 //! A probe must never connect and then stay silent: a SASL port has only two threads for
-//! log-ins and would keep one of them waiting for five minutes (impala-protocol.md 1.3).
+//! log-ins and would keep one of them waiting for five minutes (docs/impala.md, "Threads of a
+//! port").
 
 mod binary;
 mod calls;

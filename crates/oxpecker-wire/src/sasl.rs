@@ -1,5 +1,5 @@
 //! SASL as Thrift's TSaslTransport frames it, and the PLAIN mechanism.
-//! Source: impala-protocol.md 1.3 and the recorded handshakes of impyla, impala-shell and beeline.
+//! Source: docs/impala.md, "SASL", and the recorded handshakes of impyla, impala-shell and beeline.
 //!
 //! While negotiating: `u8 status`, `u32 length`, payload. After the server's [`Status::Complete`]:
 //! `u32 length` and a chunk of the Thrift stream, which need not be a whole message.
@@ -104,7 +104,7 @@ pub fn read_frame_header(bytes: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// impala-protocol.md 11.8.
+    /// docs/impala.md, "SASL PLAIN log-in".
     #[test]
     fn plain_handshake_is_the_worked_one() {
         let mut bytes = Vec::new();

@@ -225,7 +225,11 @@ fn columns(method: &str) -> Vec<ColumnInfo> {
 fn like(name: &str, pattern: Option<&str>) -> bool {
     match pattern {
         None | Some("") => true,
-        Some(pattern) => matches(name.as_bytes(), pattern.to_ascii_lowercase().as_bytes()),
+        // impyla asks in the manner of regular expressions, which Impala happens to take as well.
+        Some(pattern) => {
+            let pattern = pattern.replace(".*", "%").to_ascii_lowercase();
+            matches(name.as_bytes(), pattern.as_bytes())
+        }
     }
 }
 
@@ -256,6 +260,7 @@ mod tests {
             ("web_logs", "web\\_%", true),
             ("weblogs", "web\\_%", false),
             ("x", "%%%%", true),
+            ("orders", ".*", true),
         ] {
             assert_eq!(like(name, Some(pattern)), expected, "{name} {pattern}");
         }

@@ -100,12 +100,16 @@ async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<S
                     shared.health_changed(&change, "a client connected");
                 }
                 *session.connected.get_or_insert_default() += began.elapsed();
+                tracing::trace!(
+                    client = %session.client, virtual_server = %policy.config.name,
+                    member = %member.name, "connected"
+                );
                 return Ok(stream);
             }
             Err(error) => error,
         };
         *session.connected.get_or_insert_default() += began.elapsed();
-        tracing::debug!(
+        tracing::trace!(
             pool = %pool.config.name, member = %member.name, error = %error,
             attempts_left, "failed to connect"
         );

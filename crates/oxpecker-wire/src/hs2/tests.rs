@@ -1,4 +1,4 @@
-//! The worked bytes of impala-protocol.md 11, made with the real Thrift libraries.
+//! The worked bytes of docs/impala.md, made with the real Thrift libraries.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn hex(text: &str) -> Vec<u8> {
     text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
-/// Section 11.2.
+/// docs/impala.md, "OpenSession reply".
 const OPEN_SESSION_REPLY: &str = "
     80 01 00 02 00 00 00 0b 4f 70 65 6e 53 65 73 73
     69 6f 6e 00 00 00 00 0c 00 00 0c 00 01 08 00 01
@@ -49,7 +49,7 @@ fn open_session_reply_is_read_and_waited_for() {
     }
 }
 
-/// Section 2.2: where the handles of all session calls lie.
+/// docs/impala.md, "Where handles lie": where the handles of all session calls lie.
 #[test]
 fn session_calls_have_their_handle_where_servers_expect_it() {
     for (method, call) in
@@ -63,7 +63,7 @@ fn session_calls_have_their_handle_where_servers_expect_it() {
     }
 }
 
-/// Section 11.5's status, as a CloseSession reply.
+/// The status of docs/impala.md, "Refused session", as a CloseSession reply.
 #[test]
 fn error_status_carries_its_text() {
     let mut bytes = b"\x80\x01\0\x02\0\0\0\x0cCloseSession\0\0\0\0\x0c\0\0\x0c\0\x01".to_vec();

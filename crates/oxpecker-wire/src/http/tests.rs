@@ -54,7 +54,7 @@ fn body_by_length() {
     check(b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", false);
 }
 
-/// Impala's 401 has neither length nor body (impala-protocol.md 5.1).
+/// Impala's 401 has neither length nor body (docs/impala.md, "HTTP").
 #[test]
 fn body_until_close() {
     check(b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n", 401, b"", true);

@@ -9,7 +9,7 @@ use crate::{beeswax, thrift};
 /// Real replies nest five deep; more is somebody else's protocol.
 const LIMITS: Limits = Limits { depth_max: 16, message_bytes_max: BUFFER_BYTES_MAX };
 
-/// Impala's words when a graceful shutdown has begun (impala-protocol.md 4.2).
+/// Impala's words when a graceful shutdown has begun (docs/impala.md, "Refusals in words").
 const SHUTTING_DOWN: &str = "is being shut down";
 
 /// What follows from a reply.

@@ -91,7 +91,7 @@ pub enum Speaks {
 }
 
 impl Speaks {
-    /// Tells by the first bytes (impala-protocol.md 1.2, lab.md 10).
+    /// Tells by the first bytes (docs/impala.md, "What a port speaks").
     pub(crate) fn of(bytes: &[u8]) -> Self {
         match bytes {
             [0x80, ..] => Self::Thrift,
@@ -126,7 +126,7 @@ impl fmt::Display for Speaks {
 impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // Impala answers wrong credentials by closing, nothing else (impala-protocol.md 1.3).
+            // Impala answers wrong credentials by closing, nothing else (docs/impala.md, "SASL").
             Self::Closed { during: Stage::SaslLogin } => f.write_str(
                 "the member closed the connection during SASL login, \
                  as Impala does when it refuses the credentials",

@@ -163,7 +163,7 @@ fn hs2_with_plain_against_spark() {
     assert_eq!(outcome.sent.len(), 4);
 }
 
-/// impala-protocol.md 1.3: frames are chunks of a stream, not messages.
+/// docs/impala.md, "SASL": frames are chunks of a stream, not messages.
 #[test]
 fn a_reply_may_span_frames() {
     let [open, ping, close] = standin_replies();

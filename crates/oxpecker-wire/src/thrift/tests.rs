@@ -69,7 +69,7 @@ fn header_of_another_protocol_is_refused_at_its_first_byte() {
     assert_eq!(header(b"\x80\x01\0\x04\0\0\0\x01x\0\0\0\0"), Ok(MessageKind::Oneway));
 }
 
-/// impala-protocol.md 11.9.
+/// docs/impala.md, "Unknown method".
 #[test]
 fn unknown_method_is_the_worked_one() {
     let bytes =

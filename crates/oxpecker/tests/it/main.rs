@@ -4,5 +4,8 @@
 //! under `as_root` need root: namespaces, users, a jail (`--skip as_root` leaves them out).
 
 mod choosing;
+mod failing;
+mod health;
+mod limits;
 mod relay;
 mod site;

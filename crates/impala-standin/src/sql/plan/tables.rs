@@ -101,6 +101,7 @@ impl Planner<'_> {
                     .collect();
                 columns.join(", ")
             }
+            None if made.columns.is_empty() => return Err(self.syntax_error(self.tokens.len() - 1)),
             None => made.columns.clone(),
         };
         drop(connection);

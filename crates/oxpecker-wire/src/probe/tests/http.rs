@@ -135,7 +135,7 @@ fn healthz_asks_whether_the_coordinator_drains() {
     assert_eq!(state(&ok(br#"{"is_quiescing":false}"#)), State::Alive);
     assert_eq!(state(&ok(br#"{"x":"\"is_quiescing\": true"}"#)), State::Alive);
     assert_eq!(state(&ok(b"{\"is_quiescing\" :\n true}")), State::Quiescing);
-    // The metrics web server has no such page (impala-protocol.md 6.4).
+    // The metrics web server has no such page (docs/impala.md, "Health and shutdown").
     assert_eq!(state(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), State::Alive);
     assert_eq!(state(b"HTTP/1.1 200 OK\r\n\r\n{\"is_quiescing\":true}"), State::Quiescing);
 }

@@ -1,0 +1,277 @@
+//! Members that cannot be reached, and what clients notice of it.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use oxpecker_testkit::client::Talk;
+use oxpecker_testkit::member::Unreachable;
+use oxpecker_testkit::{Ending, Gateway, Launch, Member, connect, wait_until};
+
+use crate::site::{PROGRAM, Site};
+
+/// Connects and talks at once, as a client that sends before anybody has answered.
+fn greet(to: SocketAddr) -> TcpStream {
+    let mut client = connect(to);
+    client.check_echo(b"the first words must not be lost");
+    client
+}
+
+#[test]
+fn a_refusing_member_is_passed_over_without_loss() {
+    let site = Site::new(2).pool("method = \"round-robin\"\nconnect_failures_max = 0");
+    let _alive = Member::echo(site.member_addr(2));
+    let gateway = site.start();
+    for _ in 0..6 {
+        greet(site.front());
+    }
+    gateway.wait_record(6);
+    let records = gateway.records();
+    assert!(records.iter().all(|record| record.member == "m2:21050" && record.letters == "--"));
+    let moved = records.iter().filter(|r| r.retries == 1 && r.redispatched).count();
+    assert_eq!(moved, 3, "every other one was sent to the dead member first");
+}
+
+#[test]
+fn a_vanished_member_costs_one_connect_timeout() {
+    let site = Site::new(2).pool("method = \"round-robin\"\nconnect_timeout = \"300ms\"");
+    let _vanished = Unreachable::new(site.member_addr(1));
+    let _alive = Member::echo(site.member_addr(2));
+    let gateway = site.start();
+    let began = Instant::now();
+    greet(site.front());
+    greet(site.front());
+    assert!(began.elapsed() < Duration::from_secs(5), "the kernel alone would take minutes");
+    gateway.wait_record(2);
+    let waited = gateway.records().into_iter().find(|record| record.redispatched);
+    let waited = waited.expect("one of two met the vanished member");
+    assert!(waited.connected >= 300, "{waited:?}");
+}
+
+#[test]
+fn a_member_that_resets_after_accepting_ends_only_its_own_connection() {
+    let site = Site::new(2).pool("method = \"round-robin\"");
+    let _resetting = Member::resetting(site.member_addr(1));
+    let _alive = Member::echo(site.member_addr(2));
+    let gateway = site.start();
+    let mut outcomes = Vec::new();
+    for _ in 0..4 {
+        outcomes.push(connect_and_hear(site.front()));
+    }
+    outcomes.sort();
+    assert_eq!(outcomes, ["echo", "echo", "reset", "reset"]);
+    gateway.wait_record(4);
+    let member_gone = gateway.records().iter().filter(|record| record.letters == "SD").count();
+    assert_eq!(member_gone, 2);
+}
+
+fn connect_and_hear(to: SocketAddr) -> &'static str {
+    let mut client = connect(to);
+    // The reset may be faster than these words.
+    let _ = std::io::Write::write_all(&mut client, b"hi");
+    let _ = client.shutdown(std::net::Shutdown::Write);
+    match client.hear_rest() {
+        (bytes, Ending::Fin) if bytes == b"hi" => "echo",
+        (_, Ending::Reset) => "reset",
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn without_redispatch_the_same_member_is_tried_again() {
+    let site = Site::new(2)
+        .pool("method = \"round-robin\"\nredispatch = false\nretries = 1\nconnect_failures_max = 0");
+    let _alive = Member::echo(site.member_addr(2));
+    let gateway = site.start();
+    let mut endings: Vec<_> = (0..2).map(|_| connect_and_hear(site.front())).collect();
+    endings.sort_unstable();
+    assert_eq!(endings, ["echo", "reset"]);
+    gateway.wait_record(2);
+    let failed = gateway.records().into_iter().find(|record| record.letters == "SC").unwrap();
+    assert_eq!((failed.member.as_str(), failed.retries, failed.redispatched), ("m1:21050", 1, false));
+}
+
+#[test]
+fn when_all_members_are_down_clients_are_told_at_once() {
+    let site = Site::new(2).monitored("");
+    let gateway = site.start();
+    gateway.out.wait_count(2, "member is down");
+    let began = Instant::now();
+    assert_eq!(connect(site.front()).hear_rest(), (Vec::new(), Ending::Reset));
+    assert!(began.elapsed() < Duration::from_secs(2));
+    let record = gateway.wait_record(1);
+    assert_eq!((record.letters.as_str(), record.member.as_str()), ("SC", "<NOSRV>"));
+    assert_eq!((record.queued, record.connected), (-1, -1));
+}
+
+/// The monitor looks at a port that is shut; the coordinators themselves are fine.
+#[test]
+fn try_any_serves_although_every_probe_fails() {
+    let site = Site::new(2).monitored("port = 25000").pool("when_all_down = \"try-any\"");
+    let _members = [Member::echo(site.member_addr(1)), Member::echo(site.member_addr(2))];
+    let gateway = site.start();
+    gateway.out.wait_count(2, "member is down");
+    for _ in 0..4 {
+        greet(site.front());
+    }
+}
+
+#[test]
+fn a_killed_member_ends_only_its_own_connections() {
+    let site = Site::new(2).pool("method = \"round-robin\"");
+    let mut members = [Member::echo(site.member_addr(1)), Member::echo(site.member_addr(2))];
+    let _gateway = site.start();
+    let mut clients: Vec<_> = (0..20).map(|_| greet(site.front())).collect();
+    assert_eq!((members[0].open(), members[1].open()), (10, 10));
+    members[0].kill();
+    // Newcomers are served at once.
+    for _ in 0..10 {
+        greet(site.front());
+    }
+    let mut alive = 0;
+    for client in &mut clients {
+        let lives = std::io::Write::write_all(client, b"still there?").is_ok()
+            && std::io::Read::read_exact(client, &mut [0; 12]).is_ok();
+        alive += usize::from(lives);
+    }
+    assert_eq!(alive, 10);
+}
+
+/// Two echoing members whose health is judged on another port; killing `health[0]` marks
+/// member 1 down while it goes on serving.
+struct Judged {
+    site: Site,
+    members: [Member; 2],
+    health: [Member; 2],
+    gateway: Gateway,
+}
+
+impl Judged {
+    fn start(service_down: &str) -> Self {
+        let site = Site::new(2)
+            .monitored("port = 25000")
+            .pool(&format!("method = \"round-robin\"\nservice_down = \"{service_down}\""));
+        let health = |n| Member::silent(SocketAddr::new(site.member_addr(n).ip(), 25_000));
+        let health = [health(1), health(2)];
+        let members = [Member::echo(site.member_addr(1)), Member::echo(site.member_addr(2))];
+        let gateway = Launch::new(PROGRAM, &site.config()).start();
+        gateway.out.wait_count(2, "member changed health");
+        Self { site, members, health, gateway }
+    }
+
+    /// One client on each member.
+    fn two_clients(&self) -> [TcpStream; 2] {
+        let clients = [connect(self.site.front()), connect(self.site.front())];
+        wait_until("both members have a client", || self.members.iter().all(|m| m.open() == 1));
+        clients
+    }
+
+    fn mark_down(&mut self) {
+        self.health[0].kill();
+        self.gateway.out.wait("member is down");
+    }
+}
+
+#[test]
+fn service_down_reset_resets_the_connections_of_the_member() {
+    let mut judged = Judged::start("reset");
+    let mut clients = judged.two_clients();
+    clients.iter_mut().for_each(|client| client.check_echo(b"hello"));
+    judged.mark_down();
+    let record = judged.gateway.wait_record(1);
+    assert_eq!((record.letters.as_str(), record.member.as_str()), ("DD", "m1:21050"));
+    judged.members[0].wait_open(0);
+    let mut endings: Vec<_> = clients.iter_mut().map(lives).collect();
+    endings.sort_unstable();
+    assert_eq!(endings, ["alive", "reset"]);
+}
+
+#[test]
+fn service_down_none_leaves_connections_alone() {
+    let mut judged = Judged::start("none");
+    let mut clients = judged.two_clients();
+    judged.mark_down();
+    assert!(clients.iter_mut().all(|client| lives(client) == "alive"));
+    for _ in 0..4 {
+        greet(judged.site.front());
+    }
+    assert_eq!(judged.members[0].accepted(), 1, "newcomers go elsewhere");
+}
+
+/// Needs CAP_NET_ADMIN, as the product does for it.
+#[test]
+fn service_down_drop_says_nothing_to_either_side() {
+    let mut judged = Judged::start("drop");
+    let clients = judged.two_clients();
+    judged.mark_down();
+    let record = judged.gateway.wait_record(1);
+    assert_eq!((record.letters.as_str(), record.member.as_str()), ("DD", "m1:21050"));
+    // Neither FIN nor reset has come: there is nothing to read yet.
+    for client in &clients {
+        client.set_nonblocking(true).unwrap();
+        let error = client.peek(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+        client.set_nonblocking(false).unwrap();
+    }
+    assert_eq!(judged.members[0].open(), 1, "the member was told nothing");
+    // Who speaks finds out.
+    let mut endings: Vec<_> = clients.into_iter().map(|mut client| lives(&mut client)).collect();
+    endings.sort_unstable();
+    assert_eq!(endings, ["alive", "reset"]);
+}
+
+#[test]
+fn service_down_reselect_moves_those_that_have_not_spoken() {
+    let mut judged = Judged::start("reselect");
+    let mut quiet = judged.two_clients();
+    let mut spoken = [greet(judged.site.front()), greet(judged.site.front())];
+    judged.mark_down();
+    wait_until("the quiet client has moved", || judged.members[1].accepted() == 3);
+    judged.members[0].wait_open(0);
+    assert!(quiet.iter_mut().all(|client| lives(client) == "alive"));
+    let mut endings: Vec<_> = spoken.iter_mut().map(lives).collect();
+    endings.sort_unstable();
+    assert_eq!(endings, ["alive", "reset"]);
+}
+
+/// The end of a moved connection is as clean as any other's: its last data arrives.
+#[test]
+fn a_reselected_connection_ends_cleanly() {
+    const ANSWER: usize = 1 << 20;
+    let site = Site::new(2)
+        .monitored("port = 25000")
+        .pool("method = \"round-robin\"\nservice_down = \"reselect\"");
+    let health = |n| Member::silent(SocketAddr::new(site.member_addr(n).ip(), 25_000));
+    let mut health = [health(1), health(2)];
+    let answer = |n| {
+        Member::serve(site.member_addr(n), |mut stream| {
+            stream.hear_rest();
+            stream.say(&vec![b'x'; ANSWER]);
+        })
+    };
+    let members = [answer(1), answer(2)];
+    let gateway = site.start();
+    gateway.out.wait_count(2, "member changed health");
+    let mut clients = [connect(site.front()), connect(site.front())];
+    wait_until("both members have a client", || members.iter().all(|m| m.open() == 1));
+    health[0].kill();
+    wait_until("both are at member 2", || members[1].open() == 2);
+    for client in &mut clients {
+        client.finish();
+    }
+    // The gateway has put everything into kernel buffers and closed before we read.
+    gateway.wait_record(2);
+    for client in &mut clients {
+        let (bytes, ending) = client.hear_rest();
+        assert_eq!((bytes.len(), ending), (ANSWER, Ending::Fin));
+    }
+}
+
+fn lives(client: &mut TcpStream) -> &'static str {
+    use std::io::{Read, Write};
+    let mut answer = [0; 5];
+    // The first write after a silent close still succeeds.
+    match client.write_all(b"there").and_then(|()| client.read_exact(&mut answer)) {
+        Ok(()) => "alive",
+        Err(_) => "reset",
+    }
+}
