@@ -275,6 +275,13 @@ pub(crate) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> O
         .map(|(_, name)| name)
 }
 
+/// The few names there are, when none is near; long lists help nobody.
+pub(crate) fn listed<'n>(what: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
+    const NAMES_MAX: usize = 24;
+    let names: Vec<String> = names.take(NAMES_MAX + 1).map(|name| format!("`{name}`")).collect();
+    (1..=NAMES_MAX).contains(&names.len()).then(|| format!("{what} {}", names.join(", ")))
+}
+
 /// `nearest` as a help text.
 pub(crate) fn did_you_mean<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<String> {
     nearest(word, names).map(|name| format!("did you mean `{name}`?"))

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::context::{Ctx, did_you_mean, shorten};
+use crate::context::{Ctx, did_you_mean, listed, shorten};
 use crate::options::{self, Fallback, OptionDoc, TableDoc};
 use crate::origin::{Entry, Origin, Shown};
 use crate::show;
@@ -267,10 +267,12 @@ impl<'c, 'a, 'i> Reader<'c, 'a, 'i> {
 }
 
 fn unknown_key_help(table: &TableDoc, key: &str) -> Option<String> {
-    did_you_mean(key, table.options.iter().map(|option| option.key)).or_else(|| {
+    let keys = || table.options.iter().map(|option| option.key);
+    let elsewhere = || {
         let home = options::TABLES
             .iter()
             .find(|other| other.options.iter().any(|option| option.key == key))?;
         Some(format!("`{key}` belongs in {}", home.heading))
-    })
+    };
+    did_you_mean(key, keys()).or_else(elsewhere).or_else(|| listed("keys here:", keys()))
 }

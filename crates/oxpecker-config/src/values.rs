@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::context::{Ctx, NameSet, Names, did_you_mean, shorten};
+use crate::context::{Ctx, NameSet, Names, did_you_mean, listed, shorten};
 use crate::interpolate::{self, BadReference};
 use crate::model::Secret;
 use crate::options::Kind;
@@ -202,7 +202,8 @@ pub(crate) fn reference(what: &'static str, names: fn(&Names) -> &NameSet) -> im
         if let Some(index) = names(&ctx.names).get(&name) {
             return Some(index);
         }
-        let help = did_you_mean(&name, names(&ctx.names).iter());
+        let known = names(&ctx.names);
+        let help = did_you_mean(&name, known.iter()).or_else(|| listed("known:", known.iter()));
         let message = format!("no {what} is called `{}`", shorten(&name));
         ctx.error(val.place, message).help_if(help).consequence();
         None

@@ -131,6 +131,10 @@ error: no persistence profile is called `source_adr`
   --> oxpecker.toml:12:15
 12 | persistence = "source_adr"
    |               ^^^^^^^^^^^^ help: did you mean `source_addr`?
+warning: pool `x` is used by no virtual server
+  --> oxpecker.toml:13:7
+13 | [pool.x]
+   |       ^
 error: `method` must be one of "round-robin", "least-connections", "source-hash", "random-two", "least-operations", not `leastconn`
   --> oxpecker.toml:15:10
 15 | method = "leastconn"
