@@ -9,6 +9,7 @@ use socket2::{SockAddr, Socket};
 use tokio::io::Interest;
 use tokio::sync::watch;
 
+use crate::connection::registry::Registered;
 use crate::connection::{self, Newcomer};
 use crate::limit::{Limit, Permit};
 use crate::record::ClientAddr;
@@ -57,7 +58,8 @@ pub(crate) async fn serve(
             return;
         }
     };
-    loop {
+    let mut waiting = Vec::new();
+    'accepting: loop {
         let ready = tokio::select! {
             biased;
             _ = stopped.changed() => break,
@@ -72,7 +74,17 @@ pub(crate) async fn serve(
         };
         for _ in 0..BATCH_MAX {
             match guard.get_inner().accept4(SOCK_NONBLOCK | SOCK_CLOEXEC) {
-                Ok((socket, peer)) => admit(&worker, &listening, socket, &peer).await,
+                Ok(accepted) => {
+                    let accepted = Accepted::new(&worker, accepted);
+                    tokio::select! {
+                        biased;
+                        places = places(&worker, &listening) => accepted.serve(&worker, places),
+                        _ = stopped.changed() => {
+                            waiting.push(accepted);
+                            break 'accepting;
+                        }
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     guard.clear_ready();
                     break;
@@ -93,8 +105,47 @@ pub(crate) async fn serve(
         }
         tokio::task::yield_now().await;
     }
-    while let Ok((socket, peer)) = listener.get_ref().accept4(SOCK_NONBLOCK | SOCK_CLOEXEC) {
-        admit(&worker, &listening, socket, &peer).await;
+    while let Ok(accepted) = listener.get_ref().accept4(SOCK_NONBLOCK | SOCK_CLOEXEC) {
+        waiting.push(Accepted::new(&worker, accepted));
+    }
+    drop(listener); // Refuse newcomers before waiting for room for these.
+    for accepted in waiting {
+        accepted.serve(&worker, places(&worker, &listening).await);
+    }
+}
+
+/// Accepted, but perhaps not yet within the limits. A drain waits for it too.
+struct Accepted {
+    socket: Socket,
+    peer: SockAddr,
+    registered: Registered,
+}
+
+/// A connection's places within the limits, and the policy they belong to.
+struct Places {
+    policy: Arc<VirtualState>,
+    process: Permit,
+    own: Permit,
+}
+
+impl Accepted {
+    fn new(worker: &Worker, (socket, peer): (Socket, SockAddr)) -> Self {
+        Self { socket, peer, registered: worker.registry.insert() }
+    }
+
+    fn serve(self, worker: &Arc<Worker>, Places { policy, process, own }: Places) {
+        let client = match self.peer.as_socket() {
+            Some(address) => ClientAddr::Ip(address),
+            None => ClientAddr::Unix,
+        };
+        match Stream::new(self.socket) {
+            Ok(stream) => {
+                let registered = self.registered;
+                let newcomer = Newcomer { stream, client, policy, registered, process, own };
+                tokio::spawn(connection::serve(Arc::clone(worker), newcomer));
+            }
+            Err(error) => tracing::error!(%error, "failed to watch a connection"),
+        }
     }
 }
 
@@ -104,22 +155,14 @@ fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
 }
 
-/// Starts a connection's task as soon as the limits allow; until then nothing more is accepted.
-async fn admit(worker: &Arc<Worker>, listening: &Listening, socket: Socket, peer: &SockAddr) {
+/// Waits until the limits allow one more; until then nothing more is accepted. Cancel safe.
+///
+/// The virtual server's own limit comes first: whoever waits for it takes no place from others.
+async fn places(worker: &Worker, listening: &Listening) -> Places {
     let policy = listening.policy();
-    let process = permit(worker, &worker.shared.connections, "connections_max", &policy).await;
     let own = permit(worker, &policy.connections, "virtual.connections_max", &policy).await;
-    let client = match peer.as_socket() {
-        Some(address) => ClientAddr::Ip(address),
-        None => ClientAddr::Unix,
-    };
-    match Stream::new(socket) {
-        Ok(stream) => {
-            let newcomer = Newcomer { stream, client, policy, process, own };
-            tokio::spawn(connection::serve(Arc::clone(worker), newcomer));
-        }
-        Err(error) => tracing::error!(%error, "failed to watch a connection"),
-    }
+    let process = permit(worker, &worker.shared.connections, "connections_max", &policy).await;
+    Places { policy, process, own }
 }
 
 async fn permit(

@@ -28,6 +28,7 @@ pub(crate) struct Newcomer {
     pub(crate) stream: Stream,
     pub(crate) client: ClientAddr,
     pub(crate) policy: Arc<VirtualState>,
+    pub(crate) registered: Registered,
     pub(crate) process: Permit,
     pub(crate) own: Permit,
 }
@@ -36,9 +37,9 @@ pub(crate) struct Newcomer {
 ///
 /// An `async` block rather than an `async fn`: arguments would be kept in the future twice.
 pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Output = ()> + Send {
-    let Newcomer { stream, client, policy, process, own } = newcomer;
+    let Newcomer { stream, client, policy, registered, process, own } = newcomer;
     let mut session = Box::new(Session {
-        registered: worker.registry.insert(),
+        registered,
         worker,
         policy,
         client,
@@ -68,7 +69,10 @@ pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Outp
             session.bytes = relay.totals();
             if matches!(end, End::Cut(Cut::Reselect)) && session.bytes == (0, 0) {
                 session.leave_member();
-                stream = Some(relay.into_client());
+                let client = relay.into_client();
+                // The relay made both sides ready for a reset, but this one goes on.
+                let _ = client.socket().set_linger(None);
+                stream = Some(client);
             } else {
                 session.finish(close_of(&end, relay.member_finished()));
             }
@@ -148,7 +152,7 @@ impl Session {
         }
         let log = &self.worker.shared.log;
         let settings = log.access_settings();
-        if settings.dontlognull && self.bytes == (0, 0) && close == Close::Finished {
+        if settings.dontlognull && self.bytes == (0, 0) && close.is_the_clients_choice() {
             return;
         }
         let record = Record {

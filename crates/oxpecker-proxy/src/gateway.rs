@@ -160,7 +160,10 @@ impl Gateway {
         self.use_listeners(&topology, opened).await;
         self.probes.apply(&self.shared, &topology);
         self.resolver.apply(&topology);
-        self.shared.set_topology(topology);
+        for pool in &topology.pools {
+            // There may be more room for those who wait.
+            pool.queue.all_may_try();
+        }
         Ok(())
     }
 
@@ -182,10 +185,13 @@ impl Gateway {
     }
 
     /// Tells the balancer, and builds the new snapshot around the running counts of the old.
-    fn configure(&self, config: &Config, addresses: Vec<Option<IpAddr>>) -> Topology {
+    ///
+    /// Both under the balancer's lock: whoever is given a new member finds it in the snapshot.
+    fn configure(&self, config: &Config, addresses: Vec<Option<IpAddr>>) -> Arc<Topology> {
         let pools = config.pools.iter().map(|pool| convert::pool(pool, &config.nodes)).collect();
         let tables = config.virtuals.iter().filter_map(convert::table).collect();
-        self.shared.balancer().configure(pools, tables, self.shared.now());
+        let mut balancer = self.shared.balancer();
+        balancer.configure(pools, tables, self.shared.now());
 
         let old = self.shared.topology();
         let nodes = config.nodes.iter().zip(addresses).map(|(node, address)| {
@@ -204,7 +210,7 @@ impl Gateway {
         let pools: Vec<_> = config
             .pools
             .iter()
-            .filter_map(|pool| self.pool_state(pool, config, &nodes, &old).map(Arc::new))
+            .filter_map(|pool| self.pool_state(pool, config, &nodes, &old, &balancer).map(Arc::new))
             .collect();
         let virtuals = config
             .virtuals
@@ -212,10 +218,12 @@ impl Gateway {
             .filter_map(|virtual_server| {
                 let name = &config.pools[virtual_server.pool].name;
                 let pool = pools.iter().find(|pool| pool.config.name == *name)?;
-                Some(Arc::new(self.virtual_state(virtual_server, pool, &old)))
+                Some(Arc::new(self.virtual_state(virtual_server, pool, &old, &balancer)))
             })
             .collect();
-        Topology { virtuals, pools, nodes }
+        let topology = Arc::new(Topology { virtuals, pools, nodes });
+        self.shared.set_topology(Arc::clone(&topology));
+        topology
     }
 
     fn pool_state(
@@ -224,9 +232,9 @@ impl Gateway {
         config: &Config,
         nodes: &[Arc<NodeState>],
         old: &Topology,
+        balancer: &Balancer,
     ) -> Option<PoolState> {
         let known = old.pools.iter().find(|known| known.config.name == pool.name);
-        let balancer = self.shared.balancer();
         let id = balancer.pool_id(&pool.name)?;
         let members = pool.members.iter().filter_map(|member| {
             let name = convert::member_name(&config.nodes[member.node], member.port);
@@ -259,6 +267,7 @@ impl Gateway {
         virtual_server: &Virtual,
         pool: &Arc<PoolState>,
         old: &Topology,
+        balancer: &Balancer,
     ) -> VirtualState {
         let known = old.virtuals.iter().find(|known| known.config.name == virtual_server.name);
         let max = virtual_server.connections_max.unwrap_or(u32::MAX);
@@ -270,7 +279,7 @@ impl Gateway {
         VirtualState {
             config: virtual_server.clone(),
             pool: Arc::clone(pool),
-            table: self.shared.balancer().table_id(&virtual_server.name),
+            table: balancer.table_id(&virtual_server.name),
             connections,
             traffic: known.map_or_else(|| self.new_traffic(), |known| Arc::clone(&known.traffic)),
         }

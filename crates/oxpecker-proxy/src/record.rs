@@ -110,6 +110,11 @@ impl Close {
         }
     }
 
+    /// The client came and went, and nothing was wrong on this side: a probe, a port scan.
+    pub(crate) fn is_the_clients_choice(self) -> bool {
+        matches!(self, Self::Finished | Self::ClientGone { .. } | Self::ClientGoneEarly)
+    }
+
     /// The same in words.
     fn reason(self) -> &'static str {
         match self {

@@ -154,6 +154,10 @@ impl Relay {
             // The member takes no more, but its last words may still lie unread: the other
             // direction goes on and finds the end of the stream or the error itself.
             FlowPoll::Failed(Peer::To) => self.up.give_up(),
+            FlowPoll::Failed(Peer::ToReset) => {
+                self.up.give_up();
+                self.down.cut_off();
+            }
         }
         match self.down.poll(cx, &self.member, &self.client, scratch) {
             FlowPoll::Pending => Poll::Pending,
@@ -161,7 +165,7 @@ impl Relay {
             FlowPoll::Done if self.up.is_done() => Poll::Ready(End::Finished),
             FlowPoll::Done => Poll::Pending,
             FlowPoll::Failed(Peer::From) => Poll::Ready(End::MemberGone),
-            FlowPoll::Failed(Peer::To) => Poll::Ready(End::ClientGone),
+            FlowPoll::Failed(Peer::To | Peer::ToReset) => Poll::Ready(End::ClientGone),
         }
     }
 

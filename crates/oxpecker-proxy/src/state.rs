@@ -143,8 +143,13 @@ impl Shared {
         Arc::clone(&self.topology.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn set_topology(&self, topology: Topology) {
-        *self.topology.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(topology);
+    /// A member of the configuration in force.
+    pub(crate) fn member(&self, id: MemberId) -> Option<Arc<MemberState>> {
+        self.topology().pools.iter().find_map(|pool| pool.member(id).cloned())
+    }
+
+    pub(crate) fn set_topology(&self, topology: Arc<Topology>) {
+        *self.topology.write().unwrap_or_else(PoisonError::into_inner) = topology;
     }
 
     /// Asks connections to `member`, or all, to end.

@@ -223,8 +223,8 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
     session.counts.member = load.member;
     let before = session.last_member.as_ref().map(|member| member.id);
     session.counts.redispatched |= before.is_some_and(|before| before != member);
-    // A reload may have removed the member from the pool while this connection kept the old one.
-    session.last_member = policy.pool.member(member).cloned();
+    // A reload may have added the member while this connection kept the pool of before.
+    session.last_member = policy.pool.member(member).cloned().or_else(|| shared.member(member));
     session.registered.conn.set_member(Some(member));
     if session.last_member.is_none() {
         session.release();

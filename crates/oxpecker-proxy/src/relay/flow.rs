@@ -15,7 +15,7 @@ const LARGE_READ_BYTES: usize = 64 * 1024;
 
 /// Large reads adding up to this much make a long stream. A 1 MB answer never gets here (copying
 /// it costs no more than a pipe and moves 40 % more a second); an endless one does at once.
-const SPLICE_AFTER_BYTES: u32 = 4 * 1024 * 1024;
+const SPLICE_AFTER_BYTES: u32 = 512 * 1024;
 
 /// This many small pieces in a row end the use of a pipe.
 const SMALL_PIECES_MAX: u8 = 8;
@@ -25,6 +25,15 @@ const SMALL_PIECES_MAX: u8 = 8;
 pub(super) enum Peer {
     From,
     To,
+    /// As `To`, and our write took the error that tells of a reset: whoever reads from it now
+    /// is told of an end of the stream.
+    ToReset,
+}
+
+impl Peer {
+    fn of_write(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::ConnectionReset { Self::ToReset } else { Self::To }
+    }
 }
 
 #[derive(Debug)]
@@ -64,6 +73,8 @@ enum Rest {
 enum State {
     #[default]
     Open,
+    /// The sender has reset, but what it said before may still lie unread.
+    CutOff,
     /// The sender is done; the rest is still to be delivered.
     Ending,
     Done,
@@ -85,7 +96,7 @@ impl Flow {
         for _ in 0..ROUNDS_MAX {
             match self.poll_rest(cx, to) {
                 Poll::Pending => return FlowPoll::Pending,
-                Poll::Ready(Err(_)) => return FlowPoll::Failed(Peer::To),
+                Poll::Ready(Err(error)) => return FlowPoll::Failed(Peer::of_write(&error)),
                 Poll::Ready(Ok(())) => {}
             }
             if self.state == State::Ending {
@@ -126,8 +137,7 @@ impl Flow {
             Poll::Ready(Ok(n)) => n,
         };
         if n == 0 {
-            self.state = State::Ending;
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(self.end());
         }
         self.count(n);
         if n >= LARGE_READ_BYTES {
@@ -142,7 +152,7 @@ impl Flow {
         let taken = match to.poll_write(cx, &scratch[..n]) {
             Poll::Pending => 0,
             Poll::Ready(Ok(taken)) => taken,
-            Poll::Ready(Err(_)) => return Poll::Ready(Err(Peer::To)),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(Peer::of_write(&error))),
         };
         if taken < n {
             self.rest = Rest::Bytes { bytes: scratch[taken..n].into(), sent: 0 };
@@ -171,8 +181,7 @@ impl Flow {
         };
         if n == 0 {
             pipe::give_back(pipe);
-            self.state = State::Ending;
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(self.end());
         }
         self.count(n);
         if n >= LARGE_READ_BYTES {
@@ -212,6 +221,15 @@ impl Flow {
         }
     }
 
+    /// Nothing more comes from the sender.
+    fn end(&mut self) -> Result<(), Peer> {
+        if self.state == State::CutOff {
+            return Err(Peer::From);
+        }
+        self.state = State::Ending;
+        Ok(())
+    }
+
     fn count(&mut self, n: usize) {
         self.bytes += n as u64;
         self.reads += 1;
@@ -236,6 +254,13 @@ impl Flow {
     pub(super) fn give_up(&mut self) {
         self.state = State::Broken;
         self.rest = Rest::Nothing;
+    }
+
+    /// The sender has reset: an end of the stream that has not come by now is none.
+    pub(super) fn cut_off(&mut self) {
+        if self.state == State::Open {
+            self.state = State::CutOff;
+        }
     }
 
     pub(super) fn is_broken(&self) -> bool {
