@@ -1,7 +1,7 @@
 #!/bin/bash
-# Installs the real clients the tests need into .tools/venv (impala-shell; impyla and PyHive).
-# Safe to run again: it does nothing when the pinned versions are already there. Bare Debian 12, as root
-# (apt is only touched when a package is missing). Takes about half a minute.
+# Installs the real clients the tests need into .tools/venv (impala-shell; impyla and PyHive; beeline with
+# Hive's JDBC driver). Safe to run again: it does nothing when the pinned versions are already there. Bare
+# Debian 12, as root (apt is only touched when a package is missing). Takes about a minute.
 set -euo pipefail
 
 top=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
@@ -17,9 +17,17 @@ packages=(python3-venv python3-dev gcc g++ libsasl2-dev libkrb5-dev libsasl2-mod
 shell_pins=(impala-shell==4.6.0 sasl==0.4a1 thrift==0.23.0 thrift_sasl==0.4.3)
 cli_pins=(sasl==0.4a1 impyla==0.24.0 PyHive==0.7.0 thrift==0.23.0 thrift_sasl==0.4.3 pure-sasl==0.6.2)
 
+# Hive's driver and beeline come with PySpark: 318 MB to load, of which these jars (80 MB) are kept.
+jdbc_pin=pyspark==3.5.9
+jdbc_jars=(commons-cli-1 commons-codec-1 commons-lang-2 commons-logging-1 guava-14 hadoop-client-api-3 hadoop-client-runtime-3
+    hive-beeline-2 hive-common-2 hive-exec-2 hive-jdbc-2 hive-serde-2 hive-service-rpc-3 httpclient-4 httpcore-4
+    jcl-over-slf4j-2 jline-2 libthrift-0 log4j-1.2-api-2 log4j-api-2 log4j-core-2 log4j-slf4j2-impl-2 slf4j-api-2
+    spark-hive-thriftserver_2 super-csv-2)
+
+# ensure_packages PACKAGE...
 ensure_packages() {
     local missing=() package
-    for package in "${packages[@]}"; do
+    for package in "$@"; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
     done
     [ ${#missing[@]} -eq 0 ] && return
@@ -38,12 +46,31 @@ ensure_venv() {
         echo "$venv: already there"
         return
     fi
-    ensure_packages
+    ensure_packages "${packages[@]}"
     echo "$venv: installing $wanted"
     rm -rf "$venv"
     "$python" -m venv "$venv"
     "$venv/bin/pip" -q --disable-pip-version-check install "$@"
     echo "$wanted" >"$stamp"
+}
+
+ensure_jdbc() {
+    local to=$venvs/jdbc wanted="$jdbc_pin ${jdbc_jars[*]}" work=$venvs/jdbc.new
+    command -v java >/dev/null || ensure_packages openjdk-17-jre-headless
+    if [ -f "$to/.installed" ] && [ "$(cat "$to/.installed")" = "$wanted" ]; then
+        echo "$to: already there"
+        return
+    fi
+    echo "$to: installing $jdbc_pin"
+    local patterns=("${jdbc_jars[@]/#/*/deps/jars/}")
+    patterns=("${patterns[@]/%/*.jar}")
+    rm -rf "$to" "$work"
+    mkdir -p "$to" "$work"
+    "$venvs/cli/bin/pip" -q --disable-pip-version-check download --no-deps --dest "$work" "$jdbc_pin"
+    tar -xzf "$work"/pyspark-*.tar.gz -C "$to" --strip-components=3 --no-same-owner --wildcards \
+        "${patterns[@]}"
+    rm -rf "$work"
+    echo "$wanted" >"$to/.installed"
 }
 
 mkdir -p "$venvs"
@@ -52,3 +79,4 @@ exec 9>"$venvs/.lock"
 flock 9
 ensure_venv shell "${shell_pins[@]}"
 ensure_venv cli "${cli_pins[@]}"
+ensure_jdbc

@@ -22,7 +22,7 @@ struct Example {
 pub(crate) fn run(root: &Path) -> u8 {
     match check_all(root) {
         Ok(count) => {
-            println!("docs: {count} configurations are usable");
+            println!("docs: {count} configuration(s), all usable");
             0
         }
         Err(problem) => {

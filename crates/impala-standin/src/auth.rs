@@ -15,7 +15,8 @@ pub(crate) struct Authenticator {
     pub(crate) mode: Auth,
     users: HashMap<String, String>,
     proxies: HashMap<String, Vec<String>>,
-    /// Made at start, so a cookie of another coordinator, or of this one before a restart, is worth nothing.
+    /// Made at start, so a cookie of another coordinator, or of this one before a restart, is worth
+    /// nothing.
     cookie_key: [u8; 32],
     cookie_lifetime: Duration,
     started: Instant,
@@ -39,7 +40,8 @@ impl Authenticator {
         }
     }
 
-    /// Whether that is the user's password. Without a list of users any will do, as long as there is a name.
+    /// Whether that is the user's password. Without a list of users any will do, as long as there
+    /// is a name.
     pub(crate) fn password_is_right(&self, user: &str, password: &str) -> bool {
         if user.is_empty() {
             return false;
@@ -47,8 +49,8 @@ impl Authenticator {
         self.users.is_empty() || self.users.get(user).is_some_and(|known| known == password)
     }
 
-    /// Reads a SASL PLAIN response, `authzid NUL authcid NUL password`. The user is the one acted for when
-    /// one is given, as in impalad, which does not compare the two.
+    /// Reads a SASL PLAIN response, `authzid NUL authcid NUL password`. The user is the one acted
+    /// for when one is given, as in impalad, which does not compare the two.
     pub(crate) fn plain(&self, response: &[u8]) -> Option<String> {
         let mut parts = response.splitn(3, |b| *b == 0);
         let mut next = || std::str::from_utf8(parts.next()?).ok();
@@ -74,7 +76,9 @@ impl Authenticator {
     pub(crate) fn may_delegate(&self, user: &str, other: &str) -> bool {
         // Rules name the short form of a user.
         let short = user.split(['@', '/']).next().unwrap_or(user);
-        self.proxies.get(short).is_some_and(|allowed| allowed.iter().any(|a| a == "*" || a == other))
+        self.proxies
+            .get(short)
+            .is_some_and(|allowed| allowed.iter().any(|a| a == "*" || a == other))
     }
 
     /// Whether nobody may act for anybody.
@@ -101,15 +105,16 @@ impl Authenticator {
         let (signature, content) = value.split_once('&')?;
         let signature = URL_SAFE.decode(signature).ok()?;
         self.signer(content).verify_slice(&signature).ok()?;
-        let field = |name: &str| content.split('&').find_map(|f| f.strip_prefix(name)?.strip_prefix('='));
+        let field =
+            |name: &str| content.split('&').find_map(|f| f.strip_prefix(name)?.strip_prefix('='));
         let made = Duration::from_millis(field("t")?.parse().ok()?);
         let young = self.started.elapsed().saturating_sub(made) < self.cookie_lifetime;
         if young { field("u").map(str::to_owned) } else { None }
     }
 
     fn signer(&self, content: &str) -> Hmac<Sha256> {
-        let mut signer =
-            Hmac::<Sha256>::new_from_slice(&self.cookie_key).expect("HMAC takes keys of any length");
+        let mut signer = Hmac::<Sha256>::new_from_slice(&self.cookie_key)
+            .expect("HMAC takes keys of any length");
         signer.update(content.as_bytes());
         signer
     }
@@ -134,7 +139,14 @@ mod tests {
         let auth = with(&[("alice", "secret")]);
         assert_eq!(auth.plain(b"\0alice\0secret"), Some("alice".into()));
         assert_eq!(auth.plain(b"bob\0alice\0secret"), Some("bob".into()));
-        for wrong in [&b"\0alice\0Secret"[..], b"\0bob\0secret", b"alice\0secret", b"", b"\0\0", b"\0\xff\0x"] {
+        for wrong in [
+            &b"\0alice\0Secret"[..],
+            b"\0bob\0secret",
+            b"alice\0secret",
+            b"",
+            b"\0\0",
+            b"\0\xff\0x",
+        ] {
             assert_eq!(auth.plain(wrong), None);
         }
         assert_eq!(with(&[]).plain(b"\0anyone\0anything"), Some("anyone".into()));

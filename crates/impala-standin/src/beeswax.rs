@@ -1,5 +1,5 @@
-//! Beeswax: the older service. There is no session handle: the session is the connection, and queries are named
-//! by the text of their id. Cancel and close may come over any connection.
+//! Beeswax: the older service. There is no session handle: the session is the connection, and
+//! queries are named by the text of their id. Cancel and close may come over any connection.
 
 use crate::ids::Id;
 use crate::query_options;
@@ -63,7 +63,10 @@ pub(crate) fn call(
             out.structure(0, |out| {
                 out.structure(1, |out| {
                     out.i32(1, 1)?;
-                    out.text_list(2, &["Not supported: use INVALIDATE METADATA or REFRESH\n".into()])
+                    out.text_list(
+                        2,
+                        &["Not supported: use INVALIDATE METADATA or REFRESH\n".into()],
+                    )
                 })
             })
         }),
@@ -84,7 +87,10 @@ impl Exchange<'_> {
     fn raise(&self, reply: &mut Reply, fault: &Fault) -> ReplyResult {
         let field = exception_field(&self.call.method);
         if field == 0 {
-            let text = format!("TException - service has thrown: BeeswaxException(message={})", fault.message);
+            let text = format!(
+                "TException - service has thrown: BeeswaxException(message={})",
+                fault.message
+            );
             return reply.exception(self.call, ApplicationErrorKind::Unknown, text);
         }
         reply.message(self.call, |out| {
@@ -110,7 +116,8 @@ impl Exchange<'_> {
         })
     }
 
-    /// Takes over the user of the first query where nobody logged in, and checks that the session is usable.
+    /// Takes over the user of the first query where nobody logged in, and checks that the session
+    /// is usable.
     fn prepare(&self, query: &Value) -> Result<Vec<(String, String)>, Fault> {
         self.server.refuse_when_draining()?;
         self.session.touch(self.connection.id, None)?;
@@ -183,7 +190,7 @@ impl Exchange<'_> {
             "get_log" => self.call.arguments.text(1),
             _ => self.call.arguments.required(1)?.text(1),
         };
-        let id = Id::parse(&text.unwrap_or_default()).unwrap_or_else(|| Id::ZERO);
+        let id = Id::parse(&text.unwrap_or_default()).unwrap_or(Id::ZERO);
         Ok(self.server.operation(id).ok_or_else(|| Fault::unknown_query(id)))
     }
 
@@ -291,11 +298,9 @@ impl Exchange<'_> {
             Err(fault) => return self.raise(reply, &fault),
         };
         let insert = self.call.method == "CloseInsert";
-        if insert {
-            if let Phase::Failed(text) = operation.wait_finished() {
-                self.server.close_operation(&operation);
-                return self.raise(reply, &Fault::of_query(operation.id, &text));
-            }
+        if insert && let Phase::Failed(text) = operation.phase() {
+            self.server.close_operation(&operation);
+            return self.raise(reply, &Fault::of_query(operation.id, &text));
         }
         let written = operation.rows_written().unwrap_or(0);
         if !self.server.close_operation(&operation) {
@@ -320,7 +325,7 @@ impl Exchange<'_> {
     /// A query that may be closed already.
     fn ended_operation(&self) -> thrift::Result<Result<Summary, Fault>> {
         let text = self.call.arguments.required(1)?.text(1).unwrap_or_default();
-        let id = Id::parse(&text).unwrap_or_else(|| Id::ZERO);
+        let id = Id::parse(&text).unwrap_or(Id::ZERO);
         Ok(self.server.summary(id).ok_or_else(|| Fault::query_not_found(id)))
     }
 

@@ -90,6 +90,9 @@ mod tests {
         assert_eq!(http_date(at(951_782_400)), "Tue, 29 Feb 2000 00:00:00 GMT");
         assert_eq!(http_date(at(0)), "Thu, 01 Jan 1970 00:00:00 GMT");
         let text = |s| duration(Duration::from_secs(s));
-        assert_eq!((text(119), text(3599), text(7325)), ("1m59s".into(), "59m59s".into(), "2h2m5s".into()));
+        assert_eq!(
+            (text(119), text(3599), text(7325)),
+            ("1m59s".into(), "59m59s".into(), "2h2m5s".into())
+        );
     }
 }

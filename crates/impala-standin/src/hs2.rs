@@ -1,5 +1,5 @@
-//! HiveServer2: TCLIService with Impala's additions. One function per call; arguments and replies as in the
-//! Thrift definition, whose field numbers stand here as numbers.
+//! HiveServer2: TCLIService with Impala's additions. One function per call; arguments and replies
+//! as in the Thrift definition, whose field numbers stand here as numbers.
 
 mod metadata;
 mod rows;
@@ -57,8 +57,10 @@ fn handler<'x>(method: &str) -> Option<Handler<'x>> {
         "CloseSession" => Exchange::close_session,
         "GetInfo" => Exchange::get_info,
         "ExecuteStatement" => Exchange::execute_statement,
-        "GetTypeInfo" | "GetCatalogs" | "GetSchemas" | "GetTables" | "GetTableTypes" | "GetColumns"
-        | "GetFunctions" | "GetPrimaryKeys" | "GetCrossReference" => Exchange::metadata,
+        "GetTypeInfo" | "GetCatalogs" | "GetSchemas" | "GetTables" | "GetTableTypes"
+        | "GetColumns" | "GetFunctions" | "GetPrimaryKeys" | "GetCrossReference" => {
+            Exchange::metadata
+        }
         "GetOperationStatus" => Exchange::get_operation_status,
         "CancelOperation" => Exchange::cancel_operation,
         "CloseOperation" | "CloseImpalaOperation" => Exchange::close_operation,
@@ -124,7 +126,8 @@ impl Exchange<'_> {
     }
 
     fn execute_statement(&self, reply: &mut Reply) -> ReplyResult {
-        let statement = self.request.required(2).map(|_| self.request.text(2).unwrap_or_default())?;
+        let statement =
+            self.request.required(2).map(|_| self.request.text(2).unwrap_or_default())?;
         if let Err(fault) = self.server.refuse_when_draining() {
             return self.fail(reply, &fault);
         }
@@ -133,9 +136,7 @@ impl Exchange<'_> {
             Err(fault) => return self.fail(reply, &fault),
         };
         match self.server.execute(&session, &statement, &self.request.text_map(3)) {
-            Ok(operation) => {
-                self.reply(reply, None, |out| operation_handle(out, 2, &operation))
-            }
+            Ok(operation) => self.reply(reply, None, |out| operation_handle(out, 2, &operation)),
             Err(refused) => self.fail(reply, &Fault::of_query(refused.id, &refused.text)),
         }
     }
@@ -152,11 +153,14 @@ impl Exchange<'_> {
         };
         let phase = operation.wait(operation.limits.long_polling);
         self.reply(reply, None, |out| {
-            out.i32(2, match &phase {
-                Phase::Running => RUNNING_STATE,
-                Phase::Finished => FINISHED_STATE,
-                Phase::Failed(_) => ERROR_STATE,
-            })?;
+            out.i32(
+                2,
+                match &phase {
+                    Phase::Running => RUNNING_STATE,
+                    Phase::Finished => FINISHED_STATE,
+                    Phase::Failed(_) => ERROR_STATE,
+                },
+            )?;
             if let Phase::Failed(text) = &phase {
                 let fault = Fault::of_query(operation.id, text);
                 out.text(3, crate::texts::GENERAL)?;
@@ -183,10 +187,8 @@ impl Exchange<'_> {
             Err(fault) => return self.fail(reply, &fault),
         };
         let with_result = self.call.method == "CloseImpalaOperation" && operation.kind == "DML";
-        if with_result {
-            // Closing a DML statement waits for its end: the row counts are not known before.
-            operation.wait_finished();
-        }
+        // Closing a statement that still runs cancels it, as in impalad; then there are no rows to
+        // tell.
         let written = operation.rows_written();
         if !self.server.close_operation(&operation) {
             return self.fail(reply, &Fault::unknown_query(operation.id));
@@ -223,10 +225,12 @@ impl Exchange<'_> {
             }
             _ => return self.fail(reply, &Fault::unsupported()),
         }
-        // Impala has no operation log to fetch and would take rows of the result; see the README's deviations.
+        // Impala has no operation log to fetch and would take rows of the result; see README.md,
+        // "Where it differs".
         let log_only = matches!(self.request.get(4), Some(Value::I16(1)));
         let wanted = if log_only { 0 } else { self.request.i64(3).unwrap_or(0) };
-        let fetched = operation.fetch(usize::try_from(wanted).unwrap_or(0), operation.limits.fetch_timeout);
+        let fetched =
+            operation.fetch(usize::try_from(wanted).unwrap_or(0), operation.limits.fetch_timeout);
         let protocol = operation.session.protocol;
         match fetched {
             _ if log_only => self.reply(reply, None, |out| {
@@ -290,14 +294,16 @@ impl Exchange<'_> {
         }
     }
 
-    /// The operation of a call that works after the operation was closed: it names the session as well.
+    /// The operation of a call that works after the operation was closed: it names the session as
+    /// well.
     fn ended_operation(&self) -> thrift::Result<Result<crate::state::operation::Summary, Fault>> {
         let session = self.server.session_of_handle(self.connection, self.request.required(2)?)?;
         if let Err(fault) = session {
             return Ok(Err(fault));
         }
         let ids = crate::state::handle_ids(self.request.required(1)?.required(1)?)?;
-        Ok(ids.and_then(|(id, _)| self.server.summary(id).ok_or_else(|| Fault::query_not_found(id))))
+        Ok(ids
+            .and_then(|(id, _)| self.server.summary(id).ok_or_else(|| Fault::query_not_found(id))))
     }
 
     fn ping(&self, reply: &mut Reply) -> ReplyResult {
@@ -315,7 +321,14 @@ impl Exchange<'_> {
 
 /// A TOperationHandle. The secret is the session's: Impala's operations inherit it.
 fn operation_handle(out: &mut Reply, field: i16, operation: &Operation) -> ReplyResult {
-    handle(out, field, operation.id.bytes(), operation.session.secret.bytes(), operation.operation_type, operation.has_result_set)
+    handle(
+        out,
+        field,
+        operation.id.bytes(),
+        operation.session.secret.bytes(),
+        operation.operation_type,
+        operation.has_result_set,
+    )
 }
 
 fn handle(

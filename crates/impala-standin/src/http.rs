@@ -1,4 +1,5 @@
-//! HiveServer2 over HTTP: one Thrift message per POST, to any path. As picky and as sloppy as impalad's own server.
+//! HiveServer2 over HTTP: one Thrift message per POST, to any path. As picky and as sloppy as
+//! impalad's own server.
 
 pub(crate) mod message;
 
@@ -23,7 +24,11 @@ const CORS: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nAccess-Control-Allow
     Access-Control-Allow-Methods: POST, OPTIONS\r\nAccess-Control-Allow-Headers: Content-Type\r\n\r\n";
 
 /// Serves a connection until it ends.
-pub(crate) fn serve(server: &Arc<Server>, connection: &Connection, stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn serve(
+    server: &Arc<Server>,
+    connection: &Connection,
+    stream: &TcpStream,
+) -> io::Result<()> {
     let mut reader = Reader::new(stream.try_clone()?);
     let mut out = stream;
     loop {

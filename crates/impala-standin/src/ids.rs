@@ -1,5 +1,5 @@
-//! Session, query and connection ids, and the random bytes they are made of.
-//! Impala prints an id as two little-endian halves; a query id has the low four bytes of its second half zero.
+//! Session, query and connection ids, and the random bytes they are made of. Impala prints an id as
+//! two little-endian halves; a query id has the low four bytes of its second half zero.
 
 use std::fmt;
 
@@ -72,7 +72,8 @@ impl fmt::Debug for Id {
     }
 }
 
-/// Random bytes from the kernel. Without them ids could repeat, so the process ends when there are none.
+/// Random bytes from the kernel. Without them ids could repeat, so the process ends when there are
+/// none.
 pub(crate) fn fill_random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the kernel's random source cannot fail once the system is up");
 }

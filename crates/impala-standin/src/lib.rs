@@ -1,6 +1,7 @@
-//! A stand-in for an Impala coordinator, for tests and the demo: Beeswax, HiveServer2, the same over HTTP, SASL PLAIN,
-//! the web pages that balancers read, and real SQL on SQLite. Honest: it keeps sessions, secrets, limits and error
-//! texts as impalad does, and says what it is. It never uses Oxpecker's own protocol code, so that it can judge it.
+//! A stand-in for an Impala coordinator, for tests and the demo: Beeswax, HiveServer2, the same
+//! over HTTP, SASL PLAIN, the web pages that balancers read, and real SQL on SQLite. Honest: it
+//! keeps sessions, secrets, limits and error texts as impalad does, and says what it is. It never
+//! uses Oxpecker's own protocol code, so that it can judge it.
 
 mod auth;
 mod beeswax;
@@ -45,7 +46,8 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
-/// A running stand-in. Dropping it ends it at once, as a killed process would: sessions and queries are gone.
+/// A running stand-in. Dropping it ends it at once, as a killed process would: sessions and queries
+/// are gone.
 pub struct Standin {
     server: Arc<Server>,
     threads: Vec<JoinHandle<()>>,
@@ -65,11 +67,16 @@ impl Standin {
             Ports { address, beeswax: beeswax_port, hs2: hs2_port, http: http_port, web: web_port };
         let server = Arc::new(Server::new(options, ports, engine));
         let mut standin = Self { server: Arc::clone(&server), threads: Vec::new() };
-        for (service, listener) in [(Service::Beeswax, beeswax), (Service::Hs2, hs2), (Service::Http, http)] {
-            standin.threads.extend(net::serve(&server, service, listener).map_err(StartError::Thread)?);
+        for (service, listener) in
+            [(Service::Beeswax, beeswax), (Service::Hs2, hs2), (Service::Http, http)]
+        {
+            standin
+                .threads
+                .extend(net::serve(&server, service, listener).map_err(StartError::Thread)?);
         }
         standin.threads.push(net::serve_web(&server, web).map_err(StartError::Thread)?);
-        let sweeper = std::thread::Builder::new().name("sweep".into()).spawn(move || server.sweep());
+        let sweeper =
+            std::thread::Builder::new().name("sweep".into()).spawn(move || server.sweep());
         standin.threads.push(sweeper.map_err(StartError::Thread)?);
         Ok(standin)
     }
@@ -89,7 +96,8 @@ impl Standin {
         self.server.begin_drain(None);
     }
 
-    /// Waits until it ends by itself, which it does after a graceful shutdown; false when the time is over first.
+    /// Waits until it ends by itself, which it does after a graceful shutdown; false when the time
+    /// is over first.
     pub fn wait(&self, time: Duration) -> bool {
         self.server.wait_ended(time)
     }
@@ -119,6 +127,8 @@ impl Drop for Standin {
         }
         // A connection accepted while we were stopping.
         self.server.end();
+        // Service threads may hold the server for a moment longer than the process lives.
+        self.server.engine.remove_private();
     }
 }
 

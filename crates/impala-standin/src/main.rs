@@ -13,7 +13,8 @@ const AT_ONCE: [i32; 2] = [15, 2];
 /// SIGRTMIN of glibc, impalad's signal for a graceful shutdown. (musl keeps three for itself: 35.)
 const GRACEFULLY: i32 = if cfg!(target_env = "musl") { 35 } else { 34 };
 
-/// A stand-in for an Impala coordinator: its protocols and pages, with SQLite behind. Not Apache Impala.
+/// A stand-in for an Impala coordinator: its protocols and pages, with SQLite behind. Not Apache
+/// Impala.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {

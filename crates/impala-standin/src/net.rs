@@ -1,5 +1,6 @@
-//! Listening: accept, hand over to one of two set-up threads, which shakes hands and waits for a service thread.
-//! This is impalad's structure, so a silent SASL client, or the 65th connection, holds up those behind it.
+//! Listening: accept, hand over to one of two set-up threads, which shakes hands and waits for a
+//! service thread. This is impalad's structure, so a silent SASL client, or the 65th connection,
+//! holds up those behind it.
 
 use crate::hs2::{self};
 use crate::options::{Auth, Service};
@@ -49,7 +50,9 @@ pub(crate) fn serve(
     }
     let acceptor = Arc::clone(server);
     let body = move || {
-        accept(&acceptor, &listener, |stream, peer| arrive(&acceptor, service, &sender, stream, peer));
+        accept(&acceptor, &listener, |stream, peer| {
+            arrive(&acceptor, service, &sender, stream, peer)
+        });
     };
     threads.push(Builder::new().name("accept".into()).spawn(body)?);
     Ok(threads)
@@ -124,9 +127,11 @@ fn set_up(server: &Arc<Server>, queue: &Mutex<Receiver<Arrival>>) {
         let Ok(Arrival { stream, connection }) = arrival else { return };
         let gate = server.gate(connection.service);
         let ready = shake_hands(server, &stream, &connection)
-            && gate.enter(server.options.fe_service_threads, server.options.accepted_client_timeout, || {
-                server.is_ending()
-            });
+            && gate.enter(
+                server.options.fe_service_threads,
+                server.options.accepted_client_timeout,
+                || server.is_ending(),
+            );
         gate.waiting.fetch_sub(1, Ordering::Relaxed);
         if !ready {
             server.connections.remove(connection.id);

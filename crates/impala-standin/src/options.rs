@@ -71,7 +71,8 @@ pub struct Options {
     pub auth: Auth,
     /// Names and passwords; with none, any password is right.
     pub users: Vec<(String, String)>,
-    /// Who may act for whom, as in impalad's `--authorized_proxy_user_config`: `hue=alice,bob;gateway=*`.
+    /// Who may act for whom, as in impalad's `--authorized_proxy_user_config`:
+    /// `hue=alice,bob;gateway=*`.
     pub authorized_proxy_users: String,
     /// The SQLite file; a private one that vanishes with the stand-in when absent.
     pub database: Option<PathBuf>,
@@ -152,7 +153,11 @@ impl std::str::FromStr for Peer {
             if host.is_empty() {
                 return None;
             }
-            Some(Peer { host: host.into(), krpc_port: krpc.parse().ok()?, web_port: web.parse().ok()? })
+            Some(Peer {
+                host: host.into(),
+                krpc_port: krpc.parse().ok()?,
+                web_port: web.parse().ok()?,
+            })
         };
         parsed().ok_or_else(|| "expected HOST:KRPCPORT@WEBPORT".to_owned())
     }

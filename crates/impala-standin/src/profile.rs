@@ -1,4 +1,5 @@
-//! What can be said about a query afterwards: a profile in Impala's form, with what a stand-in knows.
+//! What can be said about a query afterwards: a profile in Impala's form, with what a stand-in
+//! knows.
 
 use crate::clock;
 use crate::state::Server;

@@ -1,4 +1,5 @@
-//! Query options: names, defaults and levels, as `SET ALL` lists them. Most of them change nothing here.
+//! Query options: names, defaults and levels, as `SET ALL` lists them. Most of them change nothing
+//! here.
 
 use Level::{Advanced, Deprecated, Development, Regular};
 
@@ -97,7 +98,8 @@ impl Settings {
         };
         let number = !option.default.is_empty() && option.default.parse::<i64>().is_ok();
         let flag = ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word));
-        let size = value.trim_end_matches(|c: char| "kmgtbKMGTB%".contains(c)).parse::<f64>().is_ok();
+        let size =
+            value.trim_end_matches(|c: char| "kmgtbKMGTB%".contains(c)).parse::<f64>().is_ok();
         if number && !value.is_empty() && !flag && !size {
             return Err(format!("Invalid value for query option {}: '{value}'\n", option.name));
         }
@@ -123,7 +125,6 @@ impl Settings {
     pub(crate) fn pairs(&self) -> Vec<(String, String)> {
         ALL.iter().map(|option| (option.name.to_owned(), self.get(option).to_owned())).collect()
     }
-
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ const BAD: u8 = 3;
 const ERROR: u8 = 4;
 const COMPLETE: u8 = 5;
 
-/// A mechanism name or a PLAIN response is far shorter. The bound keeps a bare Thrift client (0x80 0x01 …),
-/// read as status and length, from making us wait for 16 MiB.
+/// A mechanism name or a PLAIN response is far shorter. The bound keeps a bare Thrift client (0x80
+/// 0x01 …), read as status and length, from making us wait for 16 MiB.
 const PAYLOAD_BYTES_MAX: u32 = 64 * 1024;
 
 /// Why a handshake failed.

@@ -1,5 +1,6 @@
 //! Real SQL for the stand-in: Impala's dialect, as far as SQLite can follow it, over SQLite files.
-//! A statement is planned (and refused, if wrong) while the client waits, then runs in a thread of its own.
+//! A statement is planned (and refused, if wrong) while the client waits, then runs in a thread of
+//! its own.
 
 mod batch;
 mod engine;

@@ -94,7 +94,12 @@ impl Server {
     /// Writes a line when asked to be verbose.
     pub(crate) fn log(&self, line: impl FnOnce() -> String) {
         if self.options.verbose {
-            let line = format!("{} [{}] {}\n", crate::clock::timestamp(SystemTime::now()), self.pid, line());
+            let line = format!(
+                "{} [{}] {}\n",
+                crate::clock::timestamp(SystemTime::now()),
+                self.pid,
+                line()
+            );
             // A closed standard error is no reason to stop serving.
             let _ = std::io::stderr().write_all(line.as_bytes());
         }
@@ -172,7 +177,12 @@ impl Server {
         Ok(self.use_session(connection, guid, secret))
     }
 
-    fn use_session(&self, connection: &Connection, id: Id, secret: Id) -> Result<Arc<Session>, Fault> {
+    fn use_session(
+        &self,
+        connection: &Connection,
+        id: Id,
+        secret: Id,
+    ) -> Result<Arc<Session>, Fault> {
         let session = self.session(id).filter(|s| s.secret.equals_secret(&secret));
         // The session behind a Beeswax connection has a secret that nobody is told.
         let session = session.ok_or_else(|| Fault::invalid_session(id))?;
@@ -238,14 +248,17 @@ impl Server {
         let Some(operation) = self.operation(guid) else {
             return Ok(Err(Fault::unknown_query(guid)));
         };
-        if !operation.session.secret.equals_secret(&secret) || self.session(operation.session.id).is_none() {
+        if !operation.session.secret.equals_secret(&secret)
+            || self.session(operation.session.id).is_none()
+        {
             return Ok(Err(Fault::query_not_found(guid)));
         }
         let used = operation.session.touch(connection.id, connection.user().as_deref());
         Ok(used.map(|()| operation))
     }
 
-    /// Unregisters an operation; what is left of it goes to the query log. False when it was gone already.
+    /// Unregisters an operation; what is left of it goes to the query log. False when it was gone
+    /// already.
     pub(crate) fn close_operation(&self, operation: &Operation) -> bool {
         if lock(&self.operations).remove(&operation.id).is_none() {
             return false;

@@ -1,4 +1,5 @@
-//! Impala's error texts. Clients and load balancers match them, so they stay exact to the line feed.
+//! Impala's error texts. Clients and load balancers match them, so they stay exact to the line
+//! feed.
 
 use crate::ids::Id;
 
@@ -76,7 +77,9 @@ impl Fault {
     }
 
     pub(crate) fn too_many_sessions(user: &str, limit: i64) -> Self {
-        Self::general(format!("Number of sessions for user {user} exceeds coordinator limit {limit}\n"))
+        Self::general(format!(
+            "Number of sessions for user {user} exceeds coordinator limit {limit}\n"
+        ))
     }
 }
 

@@ -1,6 +1,6 @@
-//! Thrift calls in, replies out, through Apache's Thrift library.
-//! Arguments are read into a small tree of [`Value`]s instead of generated types; replies are written field by field.
-//! Nothing here trusts a length: memory grows only as bytes really arrive.
+//! Thrift calls in, replies out, through Apache's Thrift library. Arguments are read into a small
+//! tree of [`Value`]s instead of generated types; replies are written field by field. Nothing here
+//! trusts a length: memory grows only as bytes really arrive.
 
 mod reply;
 #[cfg(test)]
@@ -15,8 +15,9 @@ pub(crate) use value::Value;
 use thrift::TConfiguration;
 use thrift::protocol::{TBinaryInputProtocol, TInputProtocol, TMessageType};
 
-/// No method of Beeswax or HiveServer2 has a name near this length. It also makes the first bytes of a SASL
-/// handshake or a TLS hello, read as an old-style name length, fail at once instead of waiting for 16 MiB.
+/// No method of Beeswax or HiveServer2 has a name near this length. It also makes the first bytes
+/// of a SASL handshake or a TLS hello, read as an old-style name length, fail at once instead of
+/// waiting for 16 MiB.
 const METHOD_NAME_BYTES_MAX: usize = 256;
 
 /// One call, with its arguments read completely.

@@ -79,7 +79,9 @@ fn page(server: &Arc<Server>, line: &RequestLine) -> Page {
                 "Session closed successfully"
             })
         }
-        ("/", false) => Page { kind: "text/html; charset=utf-8", ..Page::text(pages::front(server)) },
+        ("/", false) => {
+            Page { kind: "text/html; charset=utf-8", ..Page::text(pages::front(server)) }
+        }
         ("/", true) => Page::json(&pages::root(server)),
         ("/backends", _) => Page::json(&pages::backends(server)),
         ("/queries", _) => Page::json(&pages::queries(server)),

@@ -135,7 +135,7 @@ impl Gateway {
     /// Replaces the configuration: all or nothing. Listeners and connections that stay are not
     /// touched; counts, health, persistence and admin states are kept by name.
     pub async fn apply(&mut self, config: &Config) -> Result<(), ApplyError> {
-        let log = Log::prepare(&config.log)?;
+        let log = self.shared.log.prepare(&config.log)?;
         self.apply_with(config, Vec::new()).await?;
         self.shared.log.install(log);
         Ok(())

@@ -10,11 +10,11 @@ mod target;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use oxpecker_config::model::{self, AccessFormat, Level, TextFormat};
+use oxpecker_config::model::{self, AccessFormat, Level, Sink, TextFormat};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
@@ -27,6 +27,9 @@ const QUEUE_LINES_MAX: usize = 16 * 1024;
 /// After a batch the thread sleeps this long instead of waiting for the next line, so that a
 /// busy gateway does not pay a wake-up for every connection.
 const BATCH_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long the writing thread may take to hear of a command.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why logging could not be set up as configured.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,8 @@ struct LogShared {
     text_wanted: AtomicBool,
     json_wanted: AtomicBool,
     access: RwLock<AccessSettings>,
+    /// The sinks of the targets in use.
+    sinks: Mutex<Vec<Sink>>,
 }
 
 /// How access records are made.
@@ -68,15 +73,32 @@ pub(crate) struct AccessSettings {
 /// Targets that are open but not yet in use; see [`Log::install`].
 #[derive(Debug)]
 pub struct Prepared {
-    targets: Vec<Target>,
+    targets: Vec<Wanted>,
     config: model::Log,
+}
+
+#[derive(Debug)]
+enum Wanted {
+    Opened(Target),
+    /// A file that is in use already. Opening it once more could fail: it may lie outside of
+    /// the jail, or belong to the user that the process started as.
+    Kept(model::LogTarget),
+}
+
+impl Wanted {
+    fn config(&self) -> &model::LogTarget {
+        match self {
+            Self::Opened(target) => target.config(),
+            Self::Kept(config) => config,
+        }
+    }
 }
 
 #[derive(Debug)]
 enum Message {
     Process { level: Level, format: TextFormat, line: String },
     Access { level: Level, line: String },
-    Install(Vec<Target>),
+    Install(Vec<Wanted>),
     Reopen,
     Flush(SyncSender<()>),
 }
@@ -94,9 +116,10 @@ impl Log {
                 format: config.access,
                 dontlognull: config.dontlognull,
             }),
+            sinks: Mutex::default(),
         });
         let log = Self { sender, shared: Arc::clone(&shared) };
-        let prepared = Self::prepare(config)?;
+        let prepared = log.prepare(config)?;
         thread::Builder::new()
             .name("log".into())
             .spawn(move || Writer { targets: Vec::new(), shared }.run(&receiver))
@@ -106,15 +129,31 @@ impl Log {
     }
 
     /// Opens the targets of a new configuration without using them yet.
-    pub fn prepare(config: &model::Log) -> Result<Prepared, LogError> {
-        let targets = config.targets.iter().map(Target::open).collect::<Result<_, _>>()?;
+    pub fn prepare(&self, config: &model::Log) -> Result<Prepared, LogError> {
+        let mut in_use = self.sinks().clone();
+        let targets = config.targets.iter().map(|target| {
+            let known = in_use.iter().position(|sink| *sink == target.sink);
+            match (&target.sink, known) {
+                (Sink::File(_), Some(at)) => {
+                    in_use.swap_remove(at);
+                    Ok(Wanted::Kept(target.clone()))
+                }
+                _ => Target::open(target).map(Wanted::Opened),
+            }
+        });
+        let targets = targets.collect::<Result<_, _>>()?;
         Ok(Prepared { targets, config: config.clone() })
+    }
+
+    fn sinks(&self) -> MutexGuard<'_, Vec<Sink>> {
+        self.shared.sinks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Switches to prepared targets. Lines already queued still go to the old ones.
     pub fn install(&self, prepared: Prepared) {
         let Prepared { targets, config } = prepared;
-        let wants = |format| targets.iter().any(|target| target.takes_process(format));
+        let wants =
+            |format| targets.iter().any(|wanted| target::takes_process(wanted.config(), format));
         self.shared.text_wanted.store(wants(TextFormat::Text), Ordering::Relaxed);
         self.shared.json_wanted.store(wants(TextFormat::Json), Ordering::Relaxed);
         self.shared.level.store(config.level as u8, Ordering::Relaxed);
@@ -123,20 +162,20 @@ impl Log {
         if let Ok(mut access) = self.shared.access.write() {
             *access = AccessSettings { format: config.access, dontlognull: config.dontlognull };
         }
-        // The thread ends with the last handle only, so it is there to receive.
-        let _ = self.sender.send(Message::Install(targets));
+        *self.sinks() = targets.iter().map(|wanted| wanted.config().sink.clone()).collect();
+        self.send_command(Message::Install(targets));
     }
 
     /// Opens files anew, for logrotate.
     pub fn reopen(&self) {
-        let _ = self.sender.send(Message::Reopen);
+        self.send_command(Message::Reopen);
     }
 
-    /// Waits, at most a second, until everything queued so far is written.
+    /// Waits, a second or two at most, until everything queued so far is written.
     pub fn flush(&self) {
         let (done, wait) = sync_channel(1);
-        if self.sender.send(Message::Flush(done)).is_ok() {
-            let _ = wait.recv_timeout(Duration::from_secs(1));
+        if self.send_command(Message::Flush(done)) {
+            let _ = wait.recv_timeout(COMMAND_PATIENCE);
         }
     }
 
@@ -170,6 +209,20 @@ impl Log {
     /// Access records have the severity that HAProxy gives them, "info".
     pub(crate) fn access(&self, line: String) {
         self.send(Message::Access { level: Level::Info, line });
+    }
+
+    /// Commands are worth waiting for, but a target that takes nothing must not hold up a
+    /// reload or the end of the process.
+    fn send_command(&self, mut message: Message) -> bool {
+        let until = Instant::now() + COMMAND_PATIENCE;
+        loop {
+            match self.sender.try_send(message) {
+                Ok(()) => return true,
+                Err(TrySendError::Full(back)) if Instant::now() < until => message = back,
+                Err(_) => return false,
+            }
+            thread::sleep(BATCH_PAUSE);
+        }
     }
 
     fn send(&self, message: Message) {
@@ -312,9 +365,17 @@ impl Writer {
                     target.access(level, &line);
                 }
             }
-            Message::Install(targets) => {
+            Message::Install(wanted) => {
                 self.flush();
-                self.targets = targets;
+                let mut old = std::mem::take(&mut self.targets);
+                let mut get = |wanted| match wanted {
+                    Wanted::Opened(target) => Some(target),
+                    Wanted::Kept(config) => {
+                        let at = old.iter().position(|t| t.config().sink == config.sink)?;
+                        Some(old.swap_remove(at).with(config))
+                    }
+                };
+                self.targets = wanted.into_iter().filter_map(&mut get).collect();
             }
             Message::Reopen => self.targets.iter_mut().for_each(Target::reopen),
             Message::Flush(done) => {

@@ -136,7 +136,7 @@ impl Close {
             Self::ClientLeftQueue => "client left the queue",
             Self::Denied => "denied by address",
             Self::BadPrelude => "bad or missing PROXY header",
-            Self::NoResources => "out of descriptors, ports or memory",
+            Self::NoResources => "out of descriptors, ports, memory or permission",
             Self::MemberDown => "member was marked down",
             Self::OperatorDrain => "drain deadline",
         }

@@ -37,7 +37,8 @@ pub(crate) struct Shared {
 pub(crate) struct Warnings {
     pub(crate) accept_failed: OncePer,
     pub(crate) limit_reached: OncePer,
-    pub(crate) ports_exhausted: OncePer,
+    /// A connect failed for what this machine lacks or forbids.
+    pub(crate) own_fault: OncePer,
 }
 
 #[derive(Debug, Default)]

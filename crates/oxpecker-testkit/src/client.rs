@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use crate::wait::DEADLINE;
@@ -32,13 +33,17 @@ pub fn connect_from(from: IpAddr, to: SocketAddr) -> TcpStream {
 pub fn try_connect(from: Option<IpAddr>, to: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     if let Some(from) = from {
+        // A port that bind() takes is taken for every destination.
+        setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
         socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
     }
-    socket.connect_timeout(&SockAddr::from(to), DEADLINE)?;
+    // Bounds the connect as well. A poll after it would see a reset that comes at once, and call
+    // the connect failed.
+    socket.set_write_timeout(Some(DEADLINE))?;
+    socket.connect(&SockAddr::from(to))?;
     let stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(DEADLINE))?;
-    stream.set_write_timeout(Some(DEADLINE))?;
     Ok(stream)
 }
 

@@ -9,12 +9,14 @@
 
 pub mod access;
 pub mod client;
+pub mod clients;
 pub mod gateway;
 pub mod lines;
 pub mod member;
 pub mod namespace;
 pub mod net;
 pub mod sink;
+pub mod standin;
 pub mod temp;
 pub mod wait;
 
@@ -24,5 +26,6 @@ pub use gateway::{Gateway, Launch};
 pub use lines::Lines;
 pub use member::Member;
 pub use net::Net;
+pub use standin::Standin;
 pub use temp::TempDir;
 pub use wait::{DEADLINE, wait_until};

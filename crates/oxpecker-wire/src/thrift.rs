@@ -1,6 +1,6 @@
 //! Thrift's strict binary protocol, as far as whole messages in a small buffer go.
-//! Source: docs/impala.md, "Message framing". All numbers are big-endian; a message has no length in front,
-//! so its end is found by walking the struct.
+//! Source: docs/impala.md, "Message framing". All numbers are big-endian; a message has
+//! no length in front, so its end is found by walking the struct.
 //!
 //! The [`Reader`] never allocates and refuses what would pass its [`Limits`] as soon as a length
 //! says so, before the bytes arrive.

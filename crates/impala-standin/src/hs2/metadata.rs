@@ -75,17 +75,23 @@ impl Exchange<'_> {
     fn rows(&self, session: &Session) -> rusqlite::Result<Rows> {
         Ok(match self.call.method.as_str() {
             "GetTypeInfo" => TYPES.iter().map(|kind| type_row(*kind)).collect(),
-            "GetSchemas" => self.schemas(3).into_iter().map(|name| vec![text(name), text("")]).collect(),
+            "GetSchemas" => {
+                self.schemas(3).into_iter().map(|name| vec![text(name), text("")]).collect()
+            }
             "GetTableTypes" => ["TABLE", "VIEW"].iter().map(|kind| vec![text(*kind)]).collect(),
             "GetTables" => {
                 let kinds = self.request.text_list(5);
-                let wanted = |kind: &str| kinds.is_empty() || kinds.iter().any(|k| k.eq_ignore_ascii_case(kind));
+                let wanted = |kind: &str| {
+                    kinds.is_empty() || kinds.iter().any(|k| k.eq_ignore_ascii_case(kind))
+                };
                 let tables = self.tables(session)?;
                 tables
                     .into_iter()
                     .map(|(schema, name, view)| (schema, name, if view { "VIEW" } else { "TABLE" }))
                     .filter(|(_, _, kind)| wanted(kind))
-                    .map(|(schema, name, kind)| vec![text(""), text(schema), text(name), text(kind), text("")])
+                    .map(|(schema, name, kind)| {
+                        vec![text(""), text(schema), text(name), text(kind), text("")]
+                    })
                     .collect()
             }
             "GetColumns" => self.columns(session)?,
@@ -129,7 +135,12 @@ impl Exchange<'_> {
             let columns = sql::columns_of(&connection, sqlite, &table)?.unwrap_or_default();
             for (i, column) in columns.iter().enumerate() {
                 if like(&column.name, pattern.as_deref()) {
-                    rows.push(column_row(&schema, &table, column, i64::try_from(i).unwrap_or(0) + 1));
+                    rows.push(column_row(
+                        &schema,
+                        &table,
+                        column,
+                        i64::try_from(i).unwrap_or(0) + 1,
+                    ));
                 }
             }
         }
@@ -146,7 +157,9 @@ fn column_row(schema: &str, table: &str, column: &ColumnInfo, position: i64) -> 
         Type::BigInt => (Value::Integer(19), Value::Integer(0)),
         Type::Float => (Value::Integer(7), Value::Integer(7)),
         Type::Double => (Value::Integer(15), Value::Integer(15)),
-        Type::Decimal { precision, scale } => (Value::Integer(precision.into()), Value::Integer(scale.into())),
+        Type::Decimal { precision, scale } => {
+            (Value::Integer(precision.into()), Value::Integer(scale.into()))
+        }
         Type::Varchar(n) | Type::Char(n) => (Value::Integer(n.into()), null()),
         _ => (null(), null()),
     };
@@ -179,12 +192,19 @@ fn column_row(schema: &str, table: &str, column: &ColumnInfo, position: i64) -> 
 }
 
 fn type_row(kind: Type) -> Vec<Value> {
-    let mut row = vec![text(kind.base_name().to_ascii_uppercase()), Value::Integer(kind.jdbc_id().into())];
+    let mut row =
+        vec![text(kind.base_name().to_ascii_uppercase()), Value::Integer(kind.jdbc_id().into())];
     let sensitive = matches!(kind, Type::String | Type::Varchar(_) | Type::Char(_));
     row.extend([Value::Null, Value::Null, Value::Null, Value::Null]);
     row.extend([Value::Integer(1), Value::Integer(sensitive.into()), Value::Integer(3)]);
     row.extend([Value::Integer(1), Value::Integer(0), Value::Integer(0), Value::Null]);
-    row.extend([Value::Integer(0), Value::Integer(0), Value::Null, Value::Null, Value::Integer(10)]);
+    row.extend([
+        Value::Integer(0),
+        Value::Integer(0),
+        Value::Null,
+        Value::Null,
+        Value::Integer(10),
+    ]);
     row
 }
 
@@ -206,7 +226,9 @@ fn columns(method: &str) -> Vec<ColumnInfo> {
              CHAR_OCTET_LENGTH:i ORDINAL_POSITION:i IS_NULLABLE SCOPE_CATALOG SCOPE_SCHEMA SCOPE_TABLE \
              SOURCE_DATA_TYPE:i IS_AUTO_INCREMENT"
         }
-        "GetFunctions" => "FUNCTION_CAT FUNCTION_SCHEM FUNCTION_NAME REMARKS FUNCTION_TYPE:i SPECIFIC_NAME",
+        "GetFunctions" => {
+            "FUNCTION_CAT FUNCTION_SCHEM FUNCTION_NAME REMARKS FUNCTION_TYPE:i SPECIFIC_NAME"
+        }
         "GetPrimaryKeys" => "TABLE_CAT TABLE_SCHEM TABLE_NAME COLUMN_NAME KEQ_SEQ:i PK_NAME",
         _ => {
             "PKTABLE_CAT PKTABLE_SCHEM PKTABLE_NAME PKCOLUMN_NAME FKTABLE_CAT FKTABLE_SCHEM FKTABLE_NAME \
@@ -236,7 +258,8 @@ fn like(name: &str, pattern: Option<&str>) -> bool {
 fn matches(name: &[u8], pattern: &[u8]) -> bool {
     match pattern {
         [] => name.is_empty(),
-        // The pattern shrinks with every step and runs of % are taken as one, so this ends soon enough.
+        // The pattern shrinks with every step and runs of % are taken as one, so this ends soon
+        // enough.
         [b'%', b'%', rest @ ..] => matches(name, &pattern[pattern.len() - rest.len() - 1..]),
         [b'%', rest @ ..] => (0..=name.len()).any(|i| matches(&name[i..], rest)),
         [b'_', rest @ ..] => !name.is_empty() && matches(&name[1..], rest),

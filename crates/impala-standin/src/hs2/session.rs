@@ -22,7 +22,12 @@ impl Exchange<'_> {
         let mut configuration = session.with(|inner| inner.settings.pairs());
         configuration.push(("http_addr".into(), self.server.web_address()));
         self.server.log(|| {
-            format!("session {} opened by {} from {}", session.id, session.effective_user(), session.peer)
+            format!(
+                "session {} opened by {} from {}",
+                session.id,
+                session.effective_user(),
+                session.peer
+            )
         });
         self.reply(reply, None, |out| {
             out.i32(2, protocol)?;
@@ -67,7 +72,8 @@ impl Exchange<'_> {
                 }
             }
             if inner.settings.number("IDLE_SESSION_TIMEOUT") > 0 {
-                inner.idle_timeout = Duration::from_secs(inner.settings.number("IDLE_SESSION_TIMEOUT"));
+                inner.idle_timeout =
+                    Duration::from_secs(inner.settings.number("IDLE_SESSION_TIMEOUT"));
             }
             Ok(())
         })?;

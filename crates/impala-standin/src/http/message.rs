@@ -83,7 +83,10 @@ impl<R: Read> Reader<R> {
     /// The body, by its length or in chunks; empty when neither is given.
     pub(crate) fn body(&mut self, head: &Head, max: usize) -> io::Result<Vec<u8>> {
         let mut body = Vec::new();
-        if head.last("transfer-encoding").is_some_and(|v| v.to_ascii_lowercase().ends_with("chunked")) {
+        if head
+            .last("transfer-encoding")
+            .is_some_and(|v| v.to_ascii_lowercase().ends_with("chunked"))
+        {
             loop {
                 let line = self.line()?.ok_or(io::ErrorKind::UnexpectedEof)?;
                 let digits = line.split(';').next().unwrap_or_default().trim();
@@ -166,8 +169,12 @@ mod tests {
 
     #[test]
     fn reads_bodies_by_length_and_in_chunks() {
-        let (line, body) = read(b"POST /cliservice?doAs=a%20b HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcd").unwrap();
-        assert_eq!((line.path.as_str(), line.parameter("doAs")), ("/cliservice", Some("a b".into())));
+        let (line, body) =
+            read(b"POST /cliservice?doAs=a%20b HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcd").unwrap();
+        assert_eq!(
+            (line.path.as_str(), line.parameter("doAs")),
+            ("/cliservice", Some("a b".into()))
+        );
         assert_eq!(body, b"abc");
         let chunked = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n";
         assert_eq!(read(chunked).unwrap().1, b"abcde");

@@ -18,7 +18,10 @@ pub(crate) enum Cells {
     I64(Vec<i64>),
     F64(Vec<f64>),
     /// All texts after each other, and where each of them ends.
-    Text { bytes: Vec<u8>, ends: Vec<usize> },
+    Text {
+        bytes: Vec<u8>,
+        ends: Vec<usize>,
+    },
 }
 
 #[derive(Debug)]
@@ -65,7 +68,8 @@ impl Column {
         Self { kind, cells, nulls: Vec::new() }
     }
 
-    /// Adds a value, converted to the column's type; what does not fit becomes NULL, as a failed cast does in Impala.
+    /// Adds a value, converted to the column's type; what does not fit becomes NULL, as a failed
+    /// cast does in Impala.
     fn push(&mut self, value: ValueRef<'_>) -> usize {
         let integer = || match value {
             ValueRef::Integer(i) => Some(i),
@@ -149,6 +153,12 @@ fn put_text(bytes: &mut Vec<u8>, kind: Type, value: ValueRef<'_>) -> bool {
     let mut number = String::new();
     let written = match (value, kind) {
         (ValueRef::Null, _) => return true,
+        // A day alone is midnight.
+        (ValueRef::Text(t), Type::Timestamp) if t.len() == "2020-01-01".len() => {
+            bytes.extend_from_slice(t);
+            bytes.extend_from_slice(b" 00:00:00");
+            return false;
+        }
         (ValueRef::Text(t) | ValueRef::Blob(t), _) => {
             bytes.extend_from_slice(t);
             return false;
@@ -207,6 +217,7 @@ mod tests {
             (Type::Double, ValueRef::Real(2.5), "2.5"),
             (Type::String, ValueRef::Integer(3), "3"),
             (Type::String, ValueRef::Null, "NULL"),
+            (Type::Timestamp, ValueRef::Text(b"2020-01-01"), "2020-01-01 00:00:00"),
             (decimal, ValueRef::Real(19.5), "19.50"),
             (decimal, ValueRef::Integer(19), "19.00"),
         ] {

@@ -1,5 +1,6 @@
-//! The database: one SQLite file for `default`, one more for each database made with CREATE DATABASE.
-//! Connections are opened with the session's database as SQLite's `main` and all others attached by name.
+//! The database: one SQLite file for `default`, one more for each database made with CREATE
+//! DATABASE. Connections are opened with the session's database as SQLite's `main` and all others
+//! attached by name.
 
 use super::functions::{self, Caller};
 use super::run::Cancel;
@@ -204,6 +205,13 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        self.remove_private();
+    }
+}
+
+impl Engine {
+    /// Removes what nobody asked to keep. Whoever still holds a connection works on removed files.
+    pub(crate) fn remove_private(&self) {
         self.idle().clear();
         if let Some(directory) = &self.private_directory {
             // Nothing to be done about a failure; the next start sweeps up after dead processes.
@@ -238,7 +246,10 @@ fn private_directory() -> Result<PathBuf, EngineError> {
     let base = std::env::temp_dir();
     for entry in fs::read_dir(&base).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let pid = name.to_str().and_then(|n| n.strip_prefix(DIRECTORY_PREFIX)).and_then(|n| n.split('-').next());
+        let pid = name
+            .to_str()
+            .and_then(|n| n.strip_prefix(DIRECTORY_PREFIX))
+            .and_then(|n| n.split('-').next());
         let Some(pid) = pid.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
         if !Path::new(&format!("/proc/{pid}")).exists() {
             let _ = fs::remove_dir_all(entry.path());

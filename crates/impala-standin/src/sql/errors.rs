@@ -36,7 +36,9 @@ pub(crate) fn could_not_resolve_table(name: &str) -> String {
 
 /// The text of a statement that cannot be parsed; `near` is the token it failed at.
 pub(crate) fn syntax_error(sql: &str, near: Option<&str>) -> String {
-    let at = near.and_then(|near| tokens(sql).iter().find(|t| t.text.eq_ignore_ascii_case(near)).map(|t| t.start));
+    let at = near.and_then(|near| {
+        tokens(sql).iter().find(|t| t.text.eq_ignore_ascii_case(near)).map(|t| t.start)
+    });
     let before = &sql[..at.unwrap_or(sql.len())];
     let line_start = before.rfind('\n').map_or(0, |i| i + 1);
     let line = sql[line_start..].lines().next().unwrap_or_default();
@@ -66,7 +68,10 @@ mod tests {
     #[test]
     fn points_at_the_syntax_error() {
         let text = syntax_error("select 1\n frm t", Some("frm"));
-        assert!(text.starts_with("ParseException: Syntax error in line 2:\n frm t\n ^\n"), "{text}");
+        assert!(
+            text.starts_with("ParseException: Syntax error in line 2:\n frm t\n ^\n"),
+            "{text}"
+        );
         assert!(syntax_error("select", None).contains("select\n      ^\nEncountered: EOF"));
     }
 }

@@ -1,4 +1,5 @@
-//! Impala's functions that SQLite lacks. Those that ask who is asking see the session of the running statement.
+//! Impala's functions that SQLite lacks. Those that ask who is asking see the session of the
+//! running statement.
 
 use super::engine::Context;
 use super::run::Cancel;
@@ -59,15 +60,20 @@ pub(crate) fn register(connection: &Connection, caller: &Arc<Caller>) -> rusqlit
     }
     {
         let caller = Arc::clone(caller);
-        connection.create_scalar_function("sleep", 1, FunctionFlags::SQLITE_UTF8, move |arguments| {
-            let milliseconds: i64 = arguments.get(0)?;
-            let time = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
-            match caller.cancel() {
-                Some(cancel) if cancel.sleep(time) => Err(user_error("Cancelled")),
-                Some(_) => Ok(true),
-                None => Ok(false),
-            }
-        })?;
+        connection.create_scalar_function(
+            "sleep",
+            1,
+            FunctionFlags::SQLITE_UTF8,
+            move |arguments| {
+                let milliseconds: i64 = arguments.get(0)?;
+                let time = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+                match caller.cancel() {
+                    Some(cancel) if cancel.sleep(time) => Err(user_error("Cancelled")),
+                    Some(_) => Ok(true),
+                    None => Ok(false),
+                }
+            },
+        )?;
     }
     let pure = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("repeat", 2, pure, |arguments| {
@@ -85,7 +91,10 @@ pub(crate) fn register(connection: &Connection, caller: &Arc<Caller>) -> rusqlit
     for (name, range) in [("year", 0..4), ("month", 5..7), ("day", 8..10), ("hour", 11..13)] {
         connection.create_scalar_function(name, 1, pure, move |arguments| {
             let text: Option<String> = arguments.get(0)?;
-            Ok(text.as_deref().and_then(|t| t.get(range.clone())).and_then(|t| t.parse::<i64>().ok()))
+            Ok(text
+                .as_deref()
+                .and_then(|t| t.get(range.clone()))
+                .and_then(|t| t.parse::<i64>().ok()))
         })?;
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Names and types of result columns that can be told from the statement alone.
-//! SQLite has no types for expressions; what stays open here is decided from the first rows (see `run`).
+//! Names and types of result columns that can be told from the statement alone. SQLite has no types
+//! for expressions; what stays open here is decided from the first rows (see `run`).
 
 use super::tokens::{Kind, Token};
 use super::types::Type;
@@ -17,16 +17,20 @@ pub(crate) fn select_list(sql: &str, tokens: &[Token<'_>]) -> Option<Vec<Item>> 
     let at_top = |i: usize, word: &str| depths[i] == 0 && tokens[i].is(word);
     let select = (0..tokens.len()).find(|i| at_top(*i, "select"))?;
     let mut start = select + 1;
-    while tokens.get(start).is_some_and(|t| t.is("distinct") || t.is("all") || t.is("straight_join")) {
+    while tokens
+        .get(start)
+        .is_some_and(|t| t.is("distinct") || t.is("all") || t.is("straight_join"))
+    {
         start += 1;
     }
-    let ends = ["from", "where", "group", "having", "order", "limit", "union", "except", "intersect", ";"];
+    let ends =
+        ["from", "where", "group", "having", "order", "limit", "union", "except", "intersect", ";"];
     let end = (start..tokens.len())
         .find(|i| ends.iter().any(|word| at_top(*i, word)))
         .unwrap_or(tokens.len());
     // The types of `select 1 union select 1000` are those of neither side.
-    let compound =
-        (start..tokens.len()).any(|i| ["union", "except", "intersect"].iter().any(|w| at_top(i, w)));
+    let compound = (start..tokens.len())
+        .any(|i| ["union", "except", "intersect"].iter().any(|w| at_top(i, w)));
     let mut items = Vec::new();
     let mut item_start = start;
     for i in start..=end {
@@ -163,7 +167,9 @@ fn function(name: &Token<'_>, arguments: &[Token<'_>]) -> Option<Type> {
             let text: String = arguments[as_word + 1..].iter().map(|t| t.text).collect();
             Type::from_declaration(&text)?
         }
-        "pid" | "length" | "char_length" | "year" | "month" | "day" | "hour" | "minute" => Type::Int,
+        "pid" | "length" | "char_length" | "year" | "month" | "day" | "hour" | "minute" => {
+            Type::Int
+        }
         "count" | "unix_timestamp" | "ndv" => Type::BigInt,
         "sleep" => Type::Boolean,
         "avg" | "rand" | "random" | "sqrt" => Type::Double,
@@ -192,25 +198,23 @@ mod tests {
     #[test]
     fn tells_names_and_types() {
         check("select PID()", &[("pid()", Some(Type::Int))]);
-        check("select 1, 'a' AS Txt, NULL n", &[
-            ("1", Some(Type::TinyInt)),
-            ("txt", Some(Type::String)),
-            ("n", Some(Type::Boolean)),
-        ]);
-        check("select count(*), t.A, f(1) + g(2) from t", &[
-            ("count(*)", Some(Type::BigInt)),
-            ("a", None),
-            ("f(1) + g(2)", None),
-        ]);
-        check("with x as (select 1) select cast(a as decimal(10, 2)) c from x", &[(
-            "c",
-            Some(Type::Decimal { precision: 10, scale: 2 }),
-        )]);
+        check(
+            "select 1, 'a' AS Txt, NULL n",
+            &[("1", Some(Type::TinyInt)), ("txt", Some(Type::String)), ("n", Some(Type::Boolean))],
+        );
+        check(
+            "select count(*), t.A, f(1) + g(2) from t",
+            &[("count(*)", Some(Type::BigInt)), ("a", None), ("f(1) + g(2)", None)],
+        );
+        check(
+            "with x as (select 1) select cast(a as decimal(10, 2)) c from x",
+            &[("c", Some(Type::Decimal { precision: 10, scale: 2 }))],
+        );
         check("select 1 union all select 1000", &[("1", None)]);
-        check("select case when a then 1 else 2 end from t", &[(
-            "case when a then 1 else 2 end",
-            None,
-        )]);
+        check(
+            "select case when a then 1 else 2 end from t",
+            &[("case when a then 1 else 2 end", None)],
+        );
         check("select a is null from t", &[("a is null", None)]);
     }
 

@@ -103,7 +103,9 @@ impl Planner<'_> {
         let word = first.text.to_ascii_lowercase();
         match word.as_str() {
             "with" if self.tokens.iter().any(|t| t.is("insert")) => self.change("DML"),
-            "select" | "with" | "values" | "(" => self.query().map(|query| made("QUERY", Effect::Query(query))),
+            "select" | "with" | "values" | "(" => {
+                self.query().map(|query| made("QUERY", Effect::Query(query)))
+            }
             "insert" | "upsert" => self.insert(),
             "update" | "delete" => self.change("DML"),
             "create" => self.create(),
@@ -116,10 +118,12 @@ impl Planner<'_> {
             "use" => self.use_database(),
             "set" => self.set(),
             ":" if self.word_is(1, "shutdown") => self.shutdown(),
-            "kill" if self.word_is(1, "query") => match self.tokens.get(2).and_then(Token::unquoted) {
-                Some(id) => Ok(made("DDL", Effect::Kill(id))),
-                None => Err(self.syntax_error(2)),
-            },
+            "kill" if self.word_is(1, "query") => {
+                match self.tokens.get(2).and_then(Token::unquoted) {
+                    Some(id) => Ok(made("DDL", Effect::Kill(id))),
+                    None => Err(self.syntax_error(2)),
+                }
+            }
             "refresh" => {
                 self.table_at(1)?;
                 Ok(made("DDL", Effect::Nothing))
@@ -221,7 +225,8 @@ impl Planner<'_> {
     fn shutdown(&self) -> Planned {
         let (mut target, mut deadline_seconds) = (None, None);
         match (self.tokens.get(2), self.tokens.last()) {
-            (Some(open), Some(close)) if open.is("(") && close.is(")") && self.tokens.len() > 3 => {}
+            (Some(open), Some(close)) if open.is("(") && close.is(")") && self.tokens.len() > 3 => {
+            }
             _ => return Err(self.syntax_error(2)),
         }
         for token in self.tokens[3..self.tokens.len() - 1].iter().filter(|t| !t.is(",")) {

@@ -1,5 +1,6 @@
-//! Running a planned statement in a thread of its own: rows go out in batches through a bounded queue, and
-//! [`Cancel`] wakes it wherever it is: stepping in SQLite, sleeping, or waiting for a slow client.
+//! Running a planned statement in a thread of its own: rows go out in batches through a bounded
+//! queue, and [`Cancel`] wakes it wherever it is: stepping in SQLite, sleeping, or waiting for a
+//! slow client.
 
 use super::batch::{BATCH_ROWS, Batch};
 use super::engine::{Context, Engine};
@@ -39,7 +40,8 @@ impl Cancel {
     pub(crate) fn cancel(&self) {
         let mut state = self.state();
         state.cancelled = true;
-        // Only the connection that works for this statement: a later one on it must not be hit, see `release`.
+        // Only the connection that works for this statement: a later one on it must not be hit, see
+        // `release`.
         if let Some(interrupt) = &state.interrupt {
             interrupt.interrupt();
         }
@@ -148,9 +150,14 @@ fn read(
                 };
                 held.push((0..query.columns.len()).map(|i| row.get(i)).collect::<Result<_, _>>()?);
             }
-            query.columns.iter().enumerate().map(|(i, c)| {
-                ColumnInfo::new(c.name.clone(), c.kind.unwrap_or_else(|| guess(&held, i)))
-            }).collect()
+            query
+                .columns
+                .iter()
+                .enumerate()
+                .map(|(i, c)| {
+                    ColumnInfo::new(c.name.clone(), c.kind.unwrap_or_else(|| guess(&held, i)))
+                })
+                .collect()
         }
     };
     progress.columns(columns.clone());

@@ -1,8 +1,10 @@
-//! Sample data: a small shop with customers, orders and a web server's log. The same rows every time.
+//! Sample data: a small shop with customers, orders and a web server's log. The same rows every
+//! time.
 
 use rusqlite::Connection;
 
-/// Fills an empty database; does nothing where the tables are there, so several stand-ins may share a file.
+/// Fills an empty database; does nothing where the tables are there, so several stand-ins may share
+/// a file.
 pub(crate) fn fill(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let there: i64 = connection.query_row(

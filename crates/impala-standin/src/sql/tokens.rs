@@ -1,4 +1,5 @@
-//! Splits a statement into words, texts, numbers and signs, so that comments and quotes cannot confuse us.
+//! Splits a statement into words, texts, numbers and signs, so that comments and quotes cannot
+//! confuse us.
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +174,10 @@ mod tests {
 
     #[test]
     fn splits_statements() {
-        assert_eq!(texts("select a.b, 1.5e-3+x"), ["select", "a", ".", "b", ",", "1.5e-3", "+", "x"]);
+        assert_eq!(
+            texts("select a.b, 1.5e-3+x"),
+            ["select", "a", ".", "b", ",", "1.5e-3", "+", "x"]
+        );
         assert_eq!(texts("/* c */ set all -- x\n;"), ["set", "all", ";"]);
         assert_eq!(texts("'it''s' \"a\\\"b\" `q`"), ["'it''s'", "\"a\\\"b\"", "`q`"]);
         assert_eq!(texts("größe='ü'"), ["größe", "=", "'ü'"]);

@@ -50,7 +50,8 @@ pub(crate) fn expression(sql: &str, tokens: &[Token<'_>], current: &str) -> Stri
     let mut out = String::with_capacity(sql.len() + 16);
     for (i, token) in tokens.iter().enumerate() {
         if i > 0 {
-            // Keeps the line breaks, so that an error message still shows the right place; drops comments.
+            // Keeps the line breaks, so that an error message still shows the right place; drops
+            // comments.
             let between = &sql[tokens[i - 1].end()..token.start];
             out.push_str(match between.trim() {
                 "" => between,
@@ -114,7 +115,8 @@ fn function(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The type of a table column, for SQLite. STRING would get numeric affinity there: '007' would become 7.
+/// The type of a table column, for SQLite. STRING would get numeric affinity there: '007' would
+/// become 7.
 pub(crate) fn column_type(kind: super::Type) -> String {
     match kind {
         super::Type::String => "TEXT".into(),
@@ -134,8 +136,8 @@ pub(crate) struct CreateTable {
     pub(crate) select: Option<usize>,
 }
 
-/// Reads `create [external] table [if not exists] t (columns) [clauses] [as select]`.
-/// Where and how the rows are stored is of no use here and dropped; partition columns become ordinary ones.
+/// Reads `create [external] table [if not exists] t (columns) [clauses] [as select]`. Where and how
+/// the rows are stored is of no use here and dropped; partition columns become ordinary ones.
 pub(crate) fn create_table(sql: &str, tokens: &[Token<'_>], current: &str) -> Option<CreateTable> {
     let mut at = tokens.iter().position(|t| t.is("table"))? + 1;
     let if_not_exists = tokens.get(at)?.is("if");
@@ -145,11 +147,13 @@ pub(crate) fn create_table(sql: &str, tokens: &[Token<'_>], current: &str) -> Op
     let (name, used) = TableName::read(tokens.get(at..)?)?;
     at += used;
     let name_end = at;
-    let mut made = CreateTable { name, if_not_exists, columns: String::new(), like: None, select: None };
+    let mut made =
+        CreateTable { name, if_not_exists, columns: String::new(), like: None, select: None };
     while let Some(token) = tokens.get(at) {
         if token.is("(") {
             let close = closing(tokens, at)?;
-            // The list of columns follows the name; PARTITIONED BY adds to it; other brackets are of no interest.
+            // The list of columns follows the name; PARTITIONED BY adds to it; other brackets are
+            // of no interest.
             let partition = tokens[at - 1].is("by") && tokens[at - 2].is("partitioned");
             if at == name_end || partition {
                 let columns = columns(sql, &tokens[at + 1..close], current);
@@ -163,7 +167,9 @@ pub(crate) fn create_table(sql: &str, tokens: &[Token<'_>], current: &str) -> Op
             let (like, used) = TableName::read(tokens.get(at + 1..)?)?;
             made.like = Some(like);
             at += 1 + used;
-        } else if token.is("as") && tokens.get(at + 1).is_some_and(|t| t.is("select") || t.is("with") || t.is("values")) {
+        } else if token.is("as")
+            && tokens.get(at + 1).is_some_and(|t| t.is("select") || t.is("with") || t.is("values"))
+        {
             made.select = Some(at + 1);
             break;
         } else {
@@ -230,7 +236,10 @@ mod tests {
         check("select * from sales.t s", "select * from main.t s");
         check("select sales.x from t sales", "select sales.x from t sales");
         check("select \"it's\" /* c */ , 'a'", "select 'it''s' , 'a'");
-        check("select cast(a as string), 7 / 2, 7 div 2", "select cast(a as text), 7 *1.0/ 2, 7 / 2");
+        check(
+            "select cast(a as string), 7 / 2, 7 div 2",
+            "select cast(a as text), 7 *1.0/ 2, 7 / 2",
+        );
         check("select if(a, 1, 2), nvl(b, 0)", "select iif(a, 1, 2), ifnull(b, 0)");
     }
 
@@ -256,7 +265,13 @@ mod tests {
 
     #[test]
     fn broken_definitions_do_not_panic() {
-        for sql in ["create table", "create table (", "create table if", "create table t (a", "create table t like"] {
+        for sql in [
+            "create table",
+            "create table (",
+            "create table if",
+            "create table t (a",
+            "create table t like",
+        ] {
             let _ = create_table(sql, &tokens(sql), "default");
         }
     }

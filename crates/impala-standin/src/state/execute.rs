@@ -54,7 +54,9 @@ impl Server {
         };
         Ok(match plan.effect {
             Effect::Query(query) => self.start(operation(true), Work::Query(query)),
-            Effect::Write(write) => self.start(operation(write.summary.is_some()), Work::Write(write)),
+            Effect::Write(write) => {
+                self.start(operation(write.summary.is_some()), Work::Write(write))
+            }
             effect => match self.apply(session, &settings, effect).map_err(refused)? {
                 Some((columns, rows)) => self.answered(operation(true), columns, &rows),
                 None => {
@@ -93,7 +95,9 @@ impl Server {
                 // DDL answers with a line of text.
                 (Ok(()), Work::Write(write)) if write.summary.is_some() => {
                     let text = match (write.summary.as_deref(), running.rows_written()) {
-                        (Some("Inserted"), rows) => format!("Inserted {} row(s)", rows.unwrap_or(0)),
+                        (Some("Inserted"), rows) => {
+                            format!("Inserted {} row(s)", rows.unwrap_or(0))
+                        }
                         (text, _) => text.unwrap_or_default().to_owned(),
                     };
                     let columns = vec![ColumnInfo::new("summary", Type::String)];
@@ -125,7 +129,8 @@ impl Server {
             Effect::SetOption(name, value) => session.with(|inner| {
                 inner.settings.set(&name, &value)?;
                 if name.eq_ignore_ascii_case("idle_session_timeout") {
-                    inner.idle_timeout = Duration::from_secs(inner.settings.number("IDLE_SESSION_TIMEOUT"));
+                    inner.idle_timeout =
+                        Duration::from_secs(inner.settings.number("IDLE_SESSION_TIMEOUT"));
                 }
                 Ok::<(), String>(())
             })?,
@@ -169,7 +174,9 @@ fn options(settings: &Settings, all: bool) -> Answer {
     let rows = query_options::ALL
         .iter()
         .filter(|option| shown(option.level))
-        .map(|option| vec![text(option.name), text(settings.get(option)), text(option.level.name())])
+        .map(|option| {
+            vec![text(option.name), text(settings.get(option)), text(option.level.name())]
+        })
         .collect();
     (columns, rows)
 }

@@ -29,7 +29,11 @@ pub(crate) enum Phase {
 /// What a fetch found.
 #[derive(Debug)]
 pub(crate) enum Fetched {
-    Rows { pieces: Vec<Piece>, start: i64, more: bool },
+    Rows {
+        pieces: Vec<Piece>,
+        start: i64,
+        more: bool,
+    },
     /// Nothing within the time: the client is to ask again.
     NotYet,
     Failed(String),
@@ -120,7 +124,8 @@ impl Limits {
 
 impl Operation {
     pub(crate) fn new(new: NewOperation) -> Self {
-        let NewOperation { id, session, operation_type, statement, kind, has_result_set, limits } = new;
+        let NewOperation { id, session, operation_type, statement, kind, has_result_set, limits } =
+            new;
         Self {
             id,
             operation_type,
@@ -179,7 +184,8 @@ impl Operation {
         self.changed.notify_all();
     }
 
-    /// Stops the statement; `why` is what the client reads. After the last row there is nothing to stop.
+    /// Stops the statement; `why` is what the client reads. After the last row there is nothing to
+    /// stop.
     pub(crate) fn stop(&self, why: &str) {
         {
             let mut inner = self.inner();
@@ -225,7 +231,9 @@ impl Operation {
     /// The result's columns. Waits for the first rows where only they tell the types.
     pub(crate) fn wait_columns(&self) -> Option<Arc<[ColumnInfo]>> {
         let mut inner = self.inner();
-        while self.has_result_set && inner.columns.is_none() && !inner.produced
+        while self.has_result_set
+            && inner.columns.is_none()
+            && !inner.produced
             && !matches!(inner.phase, Phase::Failed(_))
         {
             inner = wait(&self.changed, inner);

@@ -1,4 +1,5 @@
-//! Housekeeping, some times a second: sessions nobody uses, operations nobody fetches, connections without purpose.
+//! Housekeeping, some times a second: sessions nobody uses, operations nobody fetches, connections
+//! without purpose.
 
 use super::Server;
 use super::session::SessionKind;
@@ -45,7 +46,10 @@ impl Server {
         for operation in self.operation_list() {
             let limits = operation.limits;
             let running = operation.started.elapsed().unwrap_or_default();
-            if !limits.execution.is_zero() && operation.is_executing() && running >= limits.execution {
+            if !limits.execution.is_zero()
+                && operation.is_executing()
+                && running >= limits.execution
+            {
                 let limit = limits.execution.as_secs();
                 operation.stop(&format!(
                     "Query {} expired due to execution time limit of {limit}s000ms",
@@ -62,8 +66,10 @@ impl Server {
     fn close_expired_connections(&self) {
         let sessions = self.session_list();
         for connection in self.connections.list() {
-            let mut of_connection =
-                sessions.iter().filter(|s| s.with(|i| i.connections.contains(&connection.id))).peekable();
+            let mut of_connection = sessions
+                .iter()
+                .filter(|s| s.with(|i| i.connections.contains(&connection.id)))
+                .peekable();
             if of_connection.peek().is_some() && of_connection.all(|s| s.with(|i| i.expired)) {
                 connection.close();
             }

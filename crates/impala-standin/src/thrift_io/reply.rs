@@ -63,7 +63,11 @@ impl Reply {
     }
 
     fn field(&mut self, id: i16, kind: TType) -> ReplyResult {
-        self.protocol.write_field_begin(&TFieldIdentifier { name: None, field_type: kind, id: Some(id) })
+        self.protocol.write_field_begin(&TFieldIdentifier {
+            name: None,
+            field_type: kind,
+            id: Some(id),
+        })
     }
 
     pub(crate) fn bool(&mut self, id: i16, value: bool) -> ReplyResult {
@@ -115,8 +119,8 @@ impl Reply {
         self.elements_struct(body)
     }
 
-    /// A field that is a list of `size` elements; `elements` writes them bare, through [`Reply::elements`]
-    /// or [`Reply::elements_struct`].
+    /// A field that is a list of `size` elements; `elements` writes them bare, through
+    /// [`Reply::elements`] or [`Reply::elements_struct`].
     pub(crate) fn list(
         &mut self,
         id: i16,

@@ -1,4 +1,5 @@
-//! Calls and replies against the worked bytes of the protocol reference, and against bytes nobody should send.
+//! Calls and replies against the worked bytes of the protocol reference, and against bytes nobody
+//! should send.
 
 use super::*;
 use std::io::Write as _;
@@ -9,8 +10,11 @@ fn read(bytes: &[u8]) -> thrift::Result<Call> {
 }
 
 fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u8> =
-        text.bytes().filter(|b| !b.is_ascii_whitespace()).map(|b| (b as char).to_digit(16).unwrap() as u8).collect();
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter(|b| !b.is_ascii_whitespace())
+        .map(|b| (b as char).to_digit(16).unwrap() as u8)
+        .collect();
     digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect()
 }
 
@@ -28,7 +32,8 @@ fn reads_a_strict_call() {
 
 #[test]
 fn reads_an_old_style_call() {
-    let call = read(&hex("00 00 00 04 65 63 68 6f 01 00 00 00 07 0b 00 01 00 00 00 01 78 00")).unwrap();
+    let call =
+        read(&hex("00 00 00 04 65 63 68 6f 01 00 00 00 07 0b 00 01 00 00 00 01 78 00")).unwrap();
     assert_eq!((call.method.as_str(), call.sequence), ("echo", 7));
     assert_eq!(call.arguments.text(1), Some("x".into()));
 }

@@ -1,4 +1,5 @@
-//! Where Thrift bytes come from and go to: a bare socket, a socket with SASL's length-prefixed frames, or memory.
+//! Where Thrift bytes come from and go to: a bare socket, a socket with SASL's length-prefixed
+//! frames, or memory.
 
 use std::io::{self, Cursor, Read, Write};
 use std::net::TcpStream;

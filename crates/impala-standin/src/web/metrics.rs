@@ -96,7 +96,9 @@ pub(super) fn tree(server: &Server) -> Value {
 
 /// `/jsonmetrics?json`.
 pub(super) fn flat(server: &Server) -> Value {
-    Value::Object(all(server).iter().map(|(name, kind)| (name.clone(), value(kind))).collect::<Map<_, _>>())
+    Value::Object(
+        all(server).iter().map(|(name, kind)| (name.clone(), value(kind))).collect::<Map<_, _>>(),
+    )
 }
 
 /// `/metrics_prometheus`.

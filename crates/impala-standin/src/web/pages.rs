@@ -1,4 +1,5 @@
-//! The pages' contents. Field names are impalad's; fields about things a stand-in has not are left out.
+//! The pages' contents. Field names are impalad's; fields about things a stand-in has not are left
+//! out.
 
 use crate::clock::{duration, timestamp};
 use crate::options::{Options, Service};
@@ -35,12 +36,14 @@ pub(super) fn root(server: &Server) -> Value {
     page
 }
 
-/// `/backends?json`: ourselves, and the peers we were told of. A stand-in does not ask its peers how they are.
+/// `/backends?json`: ourselves, and the peers we were told of. A stand-in does not ask its peers
+/// how they are.
 pub(super) fn backends(server: &Server) -> Value {
     let quiescing = server.drain_status().is_some();
     let own = backend(&server.host, server.options.krpc_port, server.ports.web, quiescing, server);
     let peers = &server.options.peers;
-    let others = peers.iter().map(|peer| backend(&peer.host, peer.krpc_port, peer.web_port, false, server));
+    let others =
+        peers.iter().map(|peer| backend(&peer.host, peer.krpc_port, peer.web_port, false, server));
     let all: Vec<Value> = std::iter::once(own).chain(others).collect();
     let mut page = json!({
         "__common__": common(server),
@@ -236,16 +239,32 @@ pub(super) fn front(server: &Server) -> String {
         ("Process", server.pid.to_string()),
         ("State", state),
         ("Started", timestamp(server.started)),
-        ("Ports", format!("Beeswax {}, HS2 {}, HS2 over HTTP {}, web {}", p.beeswax, p.hs2, p.http, p.web)),
+        (
+            "Ports",
+            format!(
+                "Beeswax {}, HS2 {}, HS2 over HTTP {}, web {}",
+                p.beeswax, p.hs2, p.http, p.web
+            ),
+        ),
         ("Open sessions", server.session_list().len().to_string()),
         ("Registered queries", server.operation_list().len().to_string()),
     ];
-    let rows: String =
-        rows.iter().map(|(name, value)| format!("<tr><th>{name}<td>{}\n", escaped(value))).collect();
-    let links: String = ["/?json", "/backends?json", "/queries?json", "/sessions?json", "/metrics?json", "/varz?json", "/healthz"]
+    let rows: String = rows
         .iter()
-        .map(|link| format!("<a href=\"{link}\">{link}</a>\n"))
+        .map(|(name, value)| format!("<tr><th>{name}<td>{}\n", escaped(value)))
         .collect();
+    let links: String = [
+        "/?json",
+        "/backends?json",
+        "/queries?json",
+        "/sessions?json",
+        "/metrics?json",
+        "/varz?json",
+        "/healthz",
+    ]
+    .iter()
+    .map(|link| format!("<a href=\"{link}\">{link}</a>\n"))
+    .collect();
     format!(
         "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>impala-standin {}</title>\n\
          <style>body{{font:16px sans-serif;margin:2em}}th{{text-align:left;padding-right:2em}}a{{margin-right:1em}}</style>\n\

@@ -215,7 +215,8 @@ impl Client {
     pub(crate) fn receive_sasl(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut head = [0; 5];
         self.stream.read_exact(&mut head)?;
-        let mut payload = vec![0; u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize];
+        let mut payload =
+            vec![0; u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize];
         self.stream.read_exact(&mut payload)?;
         Ok((head[0], payload))
     }

@@ -1,6 +1,8 @@
 //! HiveServer2: handles, errors, results, as the protocol reference has them.
 
-use crate::client::{Client, V, decode, encode, execute, failure, fetch, map, open_session, printed, start, text};
+use crate::client::{
+    Client, V, decode, encode, execute, failure, fetch, map, open_session, printed, start, text,
+};
 use crate::process::{Process, wait_until};
 use std::time::{Duration, Instant};
 
@@ -55,7 +57,14 @@ fn errors_have_impalas_texts() {
     let unknown = format!("Query {id} failed:\nInvalid or unknown query handle: {id}.\n\n");
     let not_found = format!("Query {id} failed:\nQuery id {id} not found.\n\n");
     let stolen = made_handle(&operation.bytes(&[1, 1]), &other.bytes(&[1, 2]));
-    let methods = ["GetOperationStatus", "GetResultSetMetadata", "FetchResults", "GetLog", "CancelOperation", "CloseOperation"];
+    let methods = [
+        "GetOperationStatus",
+        "GetResultSetMetadata",
+        "FetchResults",
+        "GetLog",
+        "CancelOperation",
+        "CloseOperation",
+    ];
     for method in methods {
         let reply = client.hs2(method, handle(stolen.clone()));
         assert_eq!(failure(&reply), (3, not_found.clone()), "{method}");
@@ -69,11 +78,18 @@ fn errors_have_impalas_texts() {
     assert_eq!(client.hs2("GetLog", handle(operation)).text(&[2]), "", "a required field");
 
     let short = made_handle(b"12", &secret);
-    let text = "Malformed THandleIdentifier (guid size: 2, expected 16, secret size: 16, expected 16)\n";
+    let text =
+        "Malformed THandleIdentifier (guid size: 2, expected 16, secret size: 16, expected 16)\n";
     assert_eq!(failure(&client.hs2("CloseSession", handle(short))), (3, text.into()));
-    assert_eq!(failure(&client.hs2("GetDelegationToken", handle(session.clone()))), (3, "Not implemented".into()));
+    assert_eq!(
+        failure(&client.hs2("GetDelegationToken", handle(session.clone()))),
+        (3, "Not implemented".into())
+    );
     let reply = client.hs2("GetInfo", vec![(1, session), (2, V::I32(99))]);
-    assert_eq!((failure(&reply), reply.text(&[1, 3])), ((3, "Unsupported operation".into()), "HYC00".into()));
+    assert_eq!(
+        (failure(&reply), reply.text(&[1, 3])),
+        ((3, "Unsupported operation".into()), "HYC00".into())
+    );
     assert!(reply.at(&[2]).is_some(), "infoValue is required even then");
 }
 
@@ -85,7 +101,10 @@ fn a_statement_that_cannot_be_analysed_fails_at_once() {
     let reply = execute(&mut client, &session, "select nope");
     let (code, message) = failure(&reply);
     assert_eq!(code, 3);
-    assert!(message.starts_with("Query ") && message.contains(" failed:\nAnalysisException: "), "{message}");
+    assert!(
+        message.starts_with("Query ") && message.contains(" failed:\nAnalysisException: "),
+        "{message}"
+    );
     assert!(message.ends_with("\n\n"));
     let overlay = vec![(1, session.clone()), (2, text("select 1")), (3, map(&[("nonsense", "1")]))];
     let (_, message) = failure(&client.hs2("ExecuteStatement", overlay));
@@ -178,7 +197,8 @@ fn any_connection_may_use_a_session_and_cancel() {
     });
     assert!(begun.elapsed() < Duration::from_secs(5));
     // A statement that SQLite works on is interrupted as well.
-    let slow = "select count(*) from generate_series(1, 100000) a join generate_series(1, 1000000) b";
+    let slow =
+        "select count(*) from generate_series(1, 100000) a join generate_series(1, 1000000) b";
     let operation = start(&mut one, &session, slow);
     assert_eq!(other.hs2("CloseOperation", handle(operation)).i32(&[1, 1]), 0);
 }
@@ -191,11 +211,19 @@ fn dml_reports_its_rows_on_close() {
     let made = start(&mut client, &session, "create table t (a int)");
     assert!(made.bool(&[3]), "DDL has a result: its summary");
     fetch(&mut client, &made, 1);
-    let operation = start(&mut client, &session, "insert into t select value from generate_series(1, 5000)");
+    let operation =
+        start(&mut client, &session, "insert into t select value from generate_series(1, 5000)");
     assert!(!operation.bool(&[3]));
+    wait_until("the insert", || {
+        let reply = client.hs2("GetOperationStatus", handle(operation.clone()));
+        (reply.i32(&[2]) == 2).then_some(())
+    });
     let reply = client.hs2("CloseImpalaOperation", handle(operation.clone()));
     assert_eq!(reply.at(&[2, 1]), Some(&V::Map(vec![(text(""), V::I64(5000))])));
-    let profile = client.hs2("GetRuntimeProfile", vec![(1, operation.clone()), (2, session.clone()), (3, V::I32(0))]);
+    let profile = client.hs2(
+        "GetRuntimeProfile",
+        vec![(1, operation.clone()), (2, session.clone()), (3, V::I32(0))],
+    );
     assert!(profile.text(&[2]).contains("insert into t"), "{profile:?}");
     let summary = client.hs2("GetExecSummary", vec![(1, operation), (2, session)]);
     assert_eq!(summary.i32(&[2, 1]), 4);
@@ -206,7 +234,11 @@ fn a_large_result_streams() {
     let standin = Process::start(&[]);
     let mut client = Client::raw(standin.port("hs2"));
     let session = open_session(&mut client, "alice");
-    let operation = start(&mut client, &session, "select value, repeat('x', 1000) from generate_series(1, 100000)");
+    let operation = start(
+        &mut client,
+        &session,
+        "select value, repeat('x', 1000) from generate_series(1, 100000)",
+    );
     let (mut rows, mut more) = (0, true);
     while more {
         let reply = fetch(&mut client, &operation, 10_000);
@@ -229,13 +261,19 @@ fn metadata_calls_answer_from_the_catalog() {
         assert_eq!(reply.i32(&[1, 1]), 0, "{method}: {reply:?}");
         let operation = reply.at(&[2]).unwrap().clone();
         let values = fetch(&mut client, &operation, 1000).list(&[3, 3])[column].list(&[7, 1]);
-        values.iter().map(|v| match v {
-            V::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
-            other => panic!("{other:?}"),
-        }).collect::<Vec<_>>()
+        values
+            .iter()
+            .map(|v| match v {
+                V::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
+                other => panic!("{other:?}"),
+            })
+            .collect::<Vec<_>>()
     };
     assert_eq!(rows("GetSchemas", vec![], 0), ["default"]);
-    assert_eq!(rows("GetTables", vec![(3, text("default")), (4, text("%"))], 2), ["customers", "orders", "web_logs"]);
+    assert_eq!(
+        rows("GetTables", vec![(3, text("default")), (4, text("%"))], 2),
+        ["customers", "orders", "web_logs"]
+    );
     assert_eq!(rows("GetColumns", vec![(4, text("orders")), (5, text("amo%"))], 5), ["DECIMAL"]);
     assert_eq!(rows("GetTableTypes", vec![], 0), ["TABLE", "VIEW"]);
     assert_eq!(rows("GetTypeInfo", vec![], 0).len(), 13);
@@ -248,7 +286,12 @@ fn metadata_calls_answer_from_the_catalog() {
 #[test]
 fn garbage_closes_the_connection_at_once() {
     let standin = Process::start(&[]);
-    for bytes in [&b"\x01\0\0\0\x05PLAIN"[..], b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\0\x01\0\x01\xfc", b"\x80\x02\0\x01\0\0\0\0"] {
+    for bytes in [
+        &b"\x01\0\0\0\x05PLAIN"[..],
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc",
+        b"\x80\x02\0\x01\0\0\0\0",
+    ] {
         let mut client = Client::raw(standin.port("hs2"));
         client.send(bytes);
         assert_eq!(client.read_to_end(), b"", "{bytes:?}");

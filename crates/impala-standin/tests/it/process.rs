@@ -13,8 +13,12 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let any = ["--beeswax-port=0", "--hs2-port=0", "--hs2-http-port=0", "--webserver-port=0"];
+        let given = |option: &str| {
+            let name = option.trim_end_matches('0');
+            arguments.iter().any(|argument| argument.starts_with(name))
+        };
         let mut child = Command::new(env!("CARGO_BIN_EXE_impala-standin"))
-            .args(any)
+            .args(any.iter().filter(|any| !given(any)))
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
@@ -34,7 +38,8 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([&format!("-{signal}"), &self.pid().to_string()]).status();
+        let sent =
+            Command::new("kill").args([&format!("-{signal}"), &self.pid().to_string()]).status();
         assert!(sent.unwrap().success());
     }
 

@@ -32,10 +32,32 @@ enum ConnectError {
     TimedOut(Duration),
     #[error("every local port toward the member is in use")]
     PortsExhausted(#[source] io::Error),
+    #[error("no interface of this machine has the source address {0}")]
+    ForeignSource(IpAddr),
+    #[error("this machine does not permit it: {0}")]
+    NotPermitted(io::Error),
     #[error("out of descriptors or memory")]
     Resources(#[source] io::Error),
     #[error("{0}")]
     Io(io::Error),
+}
+
+impl ConnectError {
+    /// What an administrator can do about a fault of this machine.
+    fn help(&self) -> &'static str {
+        match self {
+            Self::PortsExhausted(_) => {
+                "add addresses to the pool's `source`, or widen net.ipv4.ip_local_port_range"
+            }
+            Self::ForeignSource(_) => "give it to an interface, or correct the pool's `source`",
+            Self::NotPermitted(_) => {
+                "`transparent` needs CAP_NET_ADMIN, which a change of user takes away; otherwise \
+                 look for a firewall rule"
+            }
+            Self::Resources(_) => "raise the descriptor limit, or lower `connections_max`",
+            Self::Unresolved | Self::TimedOut(_) | Self::Io(_) => "-",
+        }
+    }
 }
 
 /// Returns a relay that is ready to run, or why there is nothing to relay.
@@ -114,19 +136,21 @@ async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<S
             attempts_left, "failed to connect"
         );
         let close = match &error {
-            ConnectError::PortsExhausted(_) | ConnectError::Resources(_) => {
-                if let Some(held_back) = shared.warnings.ports_exhausted.minute() {
+            ConnectError::TimedOut(_) => Close::ConnectTimeout,
+            ConnectError::Unresolved | ConnectError::Io(_) => Close::ConnectFailed,
+            ConnectError::PortsExhausted(_)
+            | ConnectError::ForeignSource(_)
+            | ConnectError::NotPermitted(_)
+            | ConnectError::Resources(_) => {
+                if let Some(held_back) = shared.warnings.own_fault.minute() {
                     tracing::error!(
                         pool = %pool.config.name, member = %member.name, error = %error, held_back,
-                        help = "add addresses to the pool's `source`, widen \
-                                net.ipv4.ip_local_port_range, or raise the descriptor limit",
+                        help = error.help(),
                         "no connection to the member could be opened"
                     );
                 }
                 Close::NoResources
             }
-            ConnectError::TimedOut(_) => Close::ConnectTimeout,
-            ConnectError::Unresolved | ConnectError::Io(_) => Close::ConnectFailed,
         };
         // Only what says something about the member counts against it.
         if close != Close::NoResources {
@@ -268,22 +292,34 @@ async fn connect_from(session: &Session, dial: Dial<'_>) -> Result<Stream, Conne
         return socket::connect(&dial).await.map_err(classify);
     }
     let first = pool.source_turn.fetch_add(1, Ordering::Relaxed);
-    let mut exhausted = None;
+    let mut lacking = None;
     for turn in 0..sources.len() {
         let from = Some(sources[(first.wrapping_add(turn)) % sources.len()]);
         match socket::connect(&Dial { from, ..dial }).await.map_err(classify) {
-            Err(ConnectError::PortsExhausted(error)) => exhausted = Some(error),
+            Err(ConnectError::PortsExhausted(error)) => {
+                lacking = Some(match from {
+                    Some(from) if !is_ours(from) => ConnectError::ForeignSource(from),
+                    _ => ConnectError::PortsExhausted(error),
+                });
+            }
             result => return result,
         }
     }
-    let error = exhausted.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into());
-    Err(ConnectError::PortsExhausted(error))
+    let unknown = || ConnectError::PortsExhausted(io::ErrorKind::AddrNotAvailable.into());
+    Err(lacking.unwrap_or_else(unknown))
+}
+
+/// The kernel says the same of a strange address as of an address without a free port.
+fn is_ours(address: IpAddr) -> bool {
+    std::net::UdpSocket::bind((address, 0)).is_ok()
 }
 
 fn classify(error: io::Error) -> ConnectError {
-    use nix::libc::{EADDRINUSE, EADDRNOTAVAIL, EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    use nix::libc::{EACCES, EADDRINUSE, EADDRNOTAVAIL, EAGAIN, EPERM};
+    use nix::libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
     match error.raw_os_error() {
         Some(EADDRNOTAVAIL | EADDRINUSE | EAGAIN) => ConnectError::PortsExhausted(error),
+        Some(EPERM | EACCES) => ConnectError::NotPermitted(error),
         Some(EMFILE | ENFILE | ENOBUFS | ENOMEM) => ConnectError::Resources(error),
         _ => ConnectError::Io(error),
     }

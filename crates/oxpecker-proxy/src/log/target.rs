@@ -41,12 +41,17 @@ impl Target {
         Ok(Self { config: config.clone(), output })
     }
 
-    pub(super) fn takes_process(&self, format: TextFormat) -> bool {
-        self.config.records != Records::Access && self.config.format == format
+    pub(super) fn config(&self) -> &model::LogTarget {
+        &self.config
+    }
+
+    /// The same output with other settings.
+    pub(super) fn with(self, config: model::LogTarget) -> Self {
+        Self { config, ..self }
     }
 
     pub(super) fn process(&mut self, level: Level, format: TextFormat, line: &str) {
-        if level <= self.config.level && self.takes_process(format) {
+        if level <= self.config.level && takes_process(&self.config, format) {
             // JSON lines carry their own time and level.
             let bare = format == TextFormat::Json;
             self.write(level, line, bare);
@@ -97,6 +102,10 @@ impl Target {
             }
         }
     }
+}
+
+pub(super) fn takes_process(config: &model::LogTarget, format: TextFormat) -> bool {
+    config.records != Records::Access && config.format == format
 }
 
 fn open_file(path: &Path) -> io::Result<BufWriter<File>> {

@@ -60,9 +60,10 @@ impl Conversation for HttpProbe {
 
 /// impalad's web port: `GET /healthz` must be 200, then `GET /?json` tells whether it drains.
 ///
-/// `/healthz` stays 200 through a graceful shutdown (docs/impala.md, "Health and shutdown"), hence the second
-/// page. Where that page cannot be had (the metrics web server has none, a login may guard it) the
-/// member counts as alive: whether it drains is then for another monitor to find out.
+/// `/healthz` stays 200 through a graceful shutdown (docs/impala.md, "Health and
+/// shutdown"), hence the second page. Where that page cannot be had (the metrics web server has
+/// none, a login may guard it) the member counts as alive: whether it drains is then for another
+/// monitor to find out.
 /// The page is not parsed as JSON: the first `"is_quiescing":` in it is looked at. Quotes inside
 /// JSON strings are escaped, so no value can pretend to be that key.
 #[derive(Debug)]

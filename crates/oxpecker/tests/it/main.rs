@@ -3,9 +3,16 @@
 //! Every test has loopback addresses and a process of its own, so all run side by side. Tests
 //! under `as_root` need root: namespaces, users, a jail (`--skip as_root` leaves them out).
 
+mod admission;
+mod as_root;
 mod choosing;
+mod clients;
+mod ending;
 mod failing;
 mod health;
 mod limits;
+mod listening;
 mod relay;
+mod reload;
 mod site;
+mod timeouts;

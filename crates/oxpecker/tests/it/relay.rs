@@ -2,8 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use nix::sys::signal::Signal;
 use oxpecker_testkit::client::{Talk, reset_on_close};
 use oxpecker_testkit::wait::wait_until;
 use oxpecker_testkit::{Ending, Member, connect};
@@ -141,6 +144,30 @@ fn a_reset_of_the_member_reaches_the_client() {
     client.say(b"hi");
     client.hear(12);
     client.say(b"!");
+    assert_eq!(client.hear_rest(), (Vec::new(), Ending::Reset));
+    assert_eq!(gateway.wait_record(1).letters, "SD");
+}
+
+/// The gateway learns of the reset by writing to the member, and a read then tells of an end.
+#[test]
+fn a_reset_of_the_member_is_no_end_although_the_client_was_talking() {
+    let site = Site::new(1);
+    let now = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&now);
+    let member = Member::serve(site.member_addr(1), move |mut stream| {
+        stream.say(b"half an answ");
+        wait_until("it is time to reset", || told.load(Ordering::Relaxed));
+        reset_on_close(&stream);
+    });
+    let gateway = site.start();
+    let mut client = connect(site.front());
+    client.hear(12);
+    // Stopped, so that it finds the reset and the client's words at the same time.
+    gateway.signal(Signal::SIGSTOP);
+    now.store(true, Ordering::Relaxed);
+    member.wait_open(0);
+    client.say(b"are you still there?");
+    gateway.signal(Signal::SIGCONT);
     assert_eq!(client.hear_rest(), (Vec::new(), Ending::Reset));
     assert_eq!(gateway.wait_record(1).letters, "SD");
 }

@@ -1,4 +1,5 @@
-//! Statements that look at the catalog: SHOW and DESCRIBE, and what the metadata calls of HiveServer2 need.
+//! Statements that look at the catalog: SHOW and DESCRIBE, and what the metadata calls of
+//! HiveServer2 need.
 
 use super::super::errors::could_not_resolve_table;
 use super::super::translate::{TableName, identifier};
@@ -23,7 +24,10 @@ pub(crate) fn columns_of(
 }
 
 /// Names of tables and views with whether each is a view.
-pub(crate) fn tables_of(connection: &Connection, schema: &str) -> rusqlite::Result<Vec<(String, bool)>> {
+pub(crate) fn tables_of(
+    connection: &Connection,
+    schema: &str,
+) -> rusqlite::Result<Vec<(String, bool)>> {
     let sql = format!(
         "SELECT lower(name), type = 'view' FROM {}.sqlite_master \
          WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1",
@@ -69,7 +73,11 @@ impl Planner<'_> {
         columns_of(connection, schema, &name.table).map_err(|e| self.failed(&e))
     }
 
-    pub(super) fn tables_of(&self, connection: &Connection, database: &str) -> Result<Vec<String>, String> {
+    pub(super) fn tables_of(
+        &self,
+        connection: &Connection,
+        database: &str,
+    ) -> Result<Vec<String>, String> {
         let name = TableName { database: Some(database.into()), table: String::new() };
         let tables = tables_of(connection, name.schema(&self.context.database));
         Ok(tables.map_err(|e| self.failed(&e))?.into_iter().map(|(name, _)| name).collect())
@@ -112,7 +120,8 @@ impl Planner<'_> {
             return Err(format!("AnalysisException: Could not resolve path: '{}'", name.table));
         };
         let row = |a: &str, b: String, c: &str| vec![text(a), text(b), text(c)];
-        let mut rows: Vec<_> = columns.iter().map(|c| row(&c.name, c.kind.sql_name(), "")).collect();
+        let mut rows: Vec<_> =
+            columns.iter().map(|c| row(&c.name, c.kind.sql_name(), "")).collect();
         if formatted {
             rows.insert(0, row("# col_name", "data_type".into(), "comment"));
             rows.push(row("", "NULL".into(), "NULL"));
@@ -153,9 +162,13 @@ impl Planner<'_> {
                 let name = self.table_at(3)?;
                 let connection = self.connection()?;
                 let sql = format!("SELECT count(*) FROM {}", name.sqlite(&self.context.database));
-                let count: i64 =
-                    connection.query_row(&sql, [], |row| row.get(0)).map_err(|e| self.failed(&e))?;
-                let columns = vec![ColumnInfo::new("#Rows", Type::BigInt), ColumnInfo::new("Format", Type::String)];
+                let count: i64 = connection
+                    .query_row(&sql, [], |row| row.get(0))
+                    .map_err(|e| self.failed(&e))?;
+                let columns = vec![
+                    ColumnInfo::new("#Rows", Type::BigInt),
+                    ColumnInfo::new("Format", Type::String),
+                ];
                 let rows = vec![vec![Value::Integer(count), text("SQLITE")]];
                 Ok(made("DDL", Effect::Rows { columns, rows }))
             }
@@ -176,7 +189,8 @@ impl Planner<'_> {
         let mut at = 2;
         let mut database = self.context.database.clone();
         if self.word_is(at, "in") || self.word_is(at, "from") {
-            database = self.tokens.get(3).and_then(Token::name).ok_or_else(|| self.syntax_error(3))?;
+            database =
+                self.tokens.get(3).and_then(Token::name).ok_or_else(|| self.syntax_error(3))?;
             at = 4;
         }
         let pattern = self.pattern_at(at)?;
@@ -195,8 +209,10 @@ impl Planner<'_> {
     fn show_create(&self) -> Planned {
         let name = self.table_at(3)?;
         let columns = self.columns_of(&*self.connection()?, &name)?.unwrap_or_default();
-        let lines: Vec<_> =
-            columns.iter().map(|c| format!("  {} {}", c.name, c.kind.sql_name().to_ascii_uppercase())).collect();
+        let lines: Vec<_> = columns
+            .iter()
+            .map(|c| format!("  {} {}", c.name, c.kind.sql_name().to_ascii_uppercase()))
+            .collect();
         let sql = format!(
             "CREATE TABLE {} (\n{}\n)\nSTORED AS SQLITE",
             name.full(&self.context.database),

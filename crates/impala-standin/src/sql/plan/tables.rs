@@ -14,8 +14,14 @@ impl Planner<'_> {
         self.checked(kind, vec![sql], None)
     }
 
-    /// The first statement is tried out on SQLite's parser, so that mistakes are found while the client waits.
-    fn checked(&self, kind: &'static str, statements: Vec<String>, summary: Option<String>) -> Planned {
+    /// The first statement is tried out on SQLite's parser, so that mistakes are found while the
+    /// client waits.
+    fn checked(
+        &self,
+        kind: &'static str,
+        statements: Vec<String>,
+        summary: Option<String>,
+    ) -> Planned {
         if let Some(first) = statements.first() {
             let connection = self.connection()?;
             connection.prepare(first).map_err(|error| errors::analysis(&error, self.sql))?;
@@ -48,7 +54,8 @@ impl Planner<'_> {
         }
         let verb = if self.word_is(0, "upsert") { "INSERT OR REPLACE" } else { "INSERT" };
         let name = table.sqlite(current);
-        let insert = format!("{verb} INTO {name} {columns} {}", self.translated(at.min(self.tokens.len())));
+        let insert =
+            format!("{verb} INTO {name} {columns} {}", self.translated(at.min(self.tokens.len())));
         let plan = self.checked("DML", vec![insert.clone()], None)?;
         if overwrite {
             return self.checked("DML", vec![format!("DELETE FROM {name}"), insert], None);
@@ -87,14 +94,16 @@ impl Planner<'_> {
         let create = |columns: &str| format!("CREATE TABLE {exists}{name} ({columns})");
         if let Some(start) = made.select {
             let query = self.query_from(&connection, start)?;
-            let columns = definitions(&connection, &query).map_err(|e| errors::analysis(&e, self.sql))?;
+            let columns =
+                definitions(&connection, &query).map_err(|e| errors::analysis(&e, self.sql))?;
             let statements = vec![create(&columns), format!("INSERT INTO {name} {}", query.sql)];
             return self.checked("DDL", statements, Some("Inserted".into()));
         }
         let columns = match &made.like {
             Some(like) => {
                 let columns = self.columns_of(&connection, like)?;
-                let columns = columns.ok_or_else(|| could_not_resolve_table(&like.full(current)))?;
+                let columns =
+                    columns.ok_or_else(|| could_not_resolve_table(&like.full(current)))?;
                 let columns: Vec<_> = columns
                     .iter()
                     .map(|c| format!("{} {}", identifier(&c.name), column_type(c.kind)))
@@ -119,7 +128,11 @@ impl Planner<'_> {
                     let name = name.full(&self.context.database);
                     return Err(format!("AnalysisException: Table does not exist: {name}"));
                 }
-                let done = if what == "table" { "Table has been dropped." } else { "View has been dropped." };
+                let done = if what == "table" {
+                    "Table has been dropped."
+                } else {
+                    "View has been dropped."
+                };
                 if !there {
                     return Ok(made("DDL", summary("Table does not exist.")));
                 }
@@ -140,7 +153,8 @@ impl Planner<'_> {
     fn create_database(&self) -> Planned {
         let if_not_exists = self.word_is(2, "if");
         let at = if if_not_exists { 5 } else { 2 };
-        let name = self.tokens.get(at).and_then(Token::name).ok_or_else(|| self.syntax_error(at))?;
+        let name =
+            self.tokens.get(at).and_then(Token::name).ok_or_else(|| self.syntax_error(at))?;
         if self.engine.has_database(&name) {
             if if_not_exists {
                 return Ok(made("DDL", summary("Database already exists.")));
@@ -154,7 +168,8 @@ impl Planner<'_> {
     fn drop_database(&self) -> Planned {
         let if_exists = self.word_is(2, "if");
         let at = if if_exists { 4 } else { 2 };
-        let name = self.tokens.get(at).and_then(Token::name).ok_or_else(|| self.syntax_error(at))?;
+        let name =
+            self.tokens.get(at).and_then(Token::name).ok_or_else(|| self.syntax_error(at))?;
         if !self.engine.has_database(&name) {
             if if_exists {
                 return Ok(made("DDL", summary("Database does not exist.")));
@@ -166,7 +181,9 @@ impl Planner<'_> {
         }
         let cascade = self.tokens.last().is_some_and(|t| t.is("cascade"));
         if !cascade && !self.tables_of(&*self.connection()?, &name)?.is_empty() {
-            return Err(format!("ImpalaRuntimeException: Database {name} is not empty. One or more tables exist."));
+            return Err(format!(
+                "ImpalaRuntimeException: Database {name} is not empty. One or more tables exist."
+            ));
         }
         self.engine.drop_database(&name)?;
         Ok(made("DDL", summary("Database has been dropped.")))
@@ -187,7 +204,9 @@ fn definitions(connection: &Connection, query: &Query) -> rusqlite::Result<Strin
         let mut statement = connection.prepare(&query.sql)?;
         let mut rows = statement.query([])?;
         match rows.next()? {
-            Some(row) => Some((0..query.columns.len()).map(|i| row.get(i)).collect::<Result<_, _>>()?),
+            Some(row) => {
+                Some((0..query.columns.len()).map(|i| row.get(i)).collect::<Result<_, _>>()?)
+            }
             None => None,
         }
     };

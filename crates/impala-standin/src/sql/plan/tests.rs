@@ -38,7 +38,12 @@ struct Database {
 
 impl Database {
     fn new(sample: bool) -> Self {
-        let context = Context { database: "default".into(), user: "alice".into(), pid: 42, ..Context::default() };
+        let context = Context {
+            database: "default".into(),
+            user: "alice".into(),
+            pid: 42,
+            ..Context::default()
+        };
         Self { engine: Engine::open(None, sample).unwrap(), context }
     }
 
@@ -90,7 +95,8 @@ impl Database {
 impl Collect {
     fn finish(self) -> (String, Vec<String>) {
         let (columns, mut lines, written) = self.0.into_inner().unwrap();
-        let columns: Vec<_> = columns.iter().map(|c| format!("{} {}", c.name, c.kind.sql_name())).collect();
+        let columns: Vec<_> =
+            columns.iter().map(|c| format!("{} {}", c.name, c.kind.sql_name())).collect();
         if written > 0 {
             lines.push(format!("{written} written"));
         }
@@ -106,7 +112,11 @@ fn answers_queries_with_types() {
     db.check("select 7 / 2, 7 div 2", "7 / 2 double, 7 div 2 bigint", &["3.5|3"]);
     db.check("select count(*) from generate_series(1, 5000)", "count(*) bigint", &["5000"]);
     db.check("select value from generate_series(1, 3)", "value bigint", &["1", "2", "3"]);
-    db.check("values (1, 'a'), (2.5, NULL)", "column1 double, column2 string", &["1|a", "2.5|NULL"]);
+    db.check(
+        "values (1, 'a'), (2.5, NULL)",
+        "column1 double, column2 string",
+        &["1|a", "2.5|NULL"],
+    );
 }
 
 #[test]
@@ -117,12 +127,22 @@ fn keeps_column_types_of_tables() {
         "",
         &[],
     );
-    db.check("insert into t values (1, '007', 1.5, true, '2020-01-01'), (NULL, NULL, NULL, NULL, NULL)", "", &["2 written"]);
+    db.check(
+        "insert into t values (1, '007', 1.5, true, '2020-01-01'), (NULL, NULL, NULL, NULL, NULL)",
+        "",
+        &["2 written"],
+    );
     let columns = "a int, s string, d decimal(8,2), b boolean, w timestamp";
-    db.check("select * from t order by a desc", columns, &["1|007|1.50|true|2020-01-01", "NULL|NULL|NULL|NULL|NULL"]);
-    db.check("describe t", "name string, type string, comment string", &[
-        "a|int|", "s|string|", "d|decimal(8,2)|", "b|boolean|", "w|timestamp|",
-    ]);
+    db.check(
+        "select * from t order by a desc",
+        columns,
+        &["1|007|1.50|true|2020-01-01 00:00:00", "NULL|NULL|NULL|NULL|NULL"],
+    );
+    db.check(
+        "describe t",
+        "name string, type string, comment string",
+        &["a|int|", "s|string|", "d|decimal(8,2)|", "b|boolean|", "w|timestamp|"],
+    );
     db.run("create table u as select s, a + 1 b, d from t where a is not null");
     db.check("select * from u", "s string, b bigint, d decimal(8,2)", &["007|2|1.50"]);
     db.check("insert overwrite table u select 'x', 1, 2", "", &["1 written"]);
@@ -138,11 +158,15 @@ fn keeps_column_types_of_tables() {
 fn several_databases() {
     let mut db = Database::new(false);
     db.run("create database sales");
-    db.check("show databases", "name string, comment string", &[
-        "_impala_builtins|System database for Impala builtin functions",
-        "default|Default Hive database",
-        "sales|",
-    ]);
+    db.check(
+        "show databases",
+        "name string, comment string",
+        &[
+            "_impala_builtins|System database for Impala builtin functions",
+            "default|Default Hive database",
+            "sales|",
+        ],
+    );
     db.run("create table sales.t (a int)");
     db.run("create table t (a int, b int)");
     db.run("insert into sales.t values (1)");
@@ -163,14 +187,35 @@ fn several_databases() {
 fn mistakes_are_found_by_analysis() {
     let mut db = Database::new(true);
     db.fails("selct 1", "ParseException: Syntax error in line 1:\nselct 1\n^\n");
-    db.fails("select * from missing", "AnalysisException: Could not resolve table reference: 'missing'");
-    db.fails("select nme from customers", "AnalysisException: Could not resolve column/field reference: 'nme'");
+    db.fails(
+        "select * from missing",
+        "AnalysisException: Could not resolve table reference: 'missing'",
+    );
+    db.fails(
+        "select nme from customers",
+        "AnalysisException: Could not resolve column/field reference: 'nme'",
+    );
     db.fails("select f(1)", "AnalysisException: default.f() unknown");
     db.fails("select 1; select 2", "ParseException");
     db.fails("", "ParseException");
-    db.fails("insert into missing values (1)", "AnalysisException: Could not resolve table reference");
-    db.fails("create table orders (a int)", "AnalysisException: Table already exists: default.orders");
-    for sql in ["pragma journal_mode", "attach 'x' as y", "begin", "vacuum", ":shutdown", "insert", "create", "set x"] {
+    db.fails(
+        "insert into missing values (1)",
+        "AnalysisException: Could not resolve table reference",
+    );
+    db.fails(
+        "create table orders (a int)",
+        "AnalysisException: Table already exists: default.orders",
+    );
+    for sql in [
+        "pragma journal_mode",
+        "attach 'x' as y",
+        "begin",
+        "vacuum",
+        ":shutdown",
+        "insert",
+        "create",
+        "set x",
+    ] {
         db.fails(sql, "ParseException");
     }
 }
@@ -179,8 +224,16 @@ fn mistakes_are_found_by_analysis() {
 fn sample_data_is_three_tables() {
     let mut db = Database::new(true);
     db.check("show tables", "name string", &["customers", "orders", "web_logs"]);
-    db.check("select count(*), count(email) from customers", "count(*) bigint, count(email) bigint", &["2000|1932"]);
-    db.check("select count(*) from orders o join customers c on o.customer_id = c.id", "count(*) bigint", &["8000"]);
+    db.check(
+        "select count(*), count(email) from customers",
+        "count(*) bigint, count(email) bigint",
+        &["2000|1932"],
+    );
+    db.check(
+        "select count(*) from orders o join customers c on o.customer_id = c.id",
+        "count(*) bigint",
+        &["8000"],
+    );
     db.check("select amount from orders where id = 1", "amount decimal(10,2)", &["199.90"]);
     assert_eq!(db.run("select * from web_logs limit 5").len(), 5);
     assert!(db.run("explain select * from orders where id = 1")[1].contains("orders"));
@@ -194,12 +247,19 @@ fn understands_the_other_statements() {
         ("set mem_limit = 1g", "SetOption(\"mem_limit\", \"1g\")"),
         ("set x='a b'", "SetOption(\"x\", \"a b\")"),
         (":shutdown()", "Shutdown { target: None, deadline_seconds: None }"),
-        (":shutdown('h:27000', 60)", "Shutdown { target: Some(\"h:27000\"), deadline_seconds: Some(60) }"),
+        (
+            ":shutdown('h:27000', 60)",
+            "Shutdown { target: Some(\"h:27000\"), deadline_seconds: Some(60) }",
+        ),
         ("kill query '1:2'", "Kill(\"1:2\")"),
         ("invalidate metadata", "Nothing"),
         ("refresh orders", "Nothing"),
     ] {
         assert_eq!(db.try_run(sql).unwrap().0, effect, "{sql}");
     }
-    db.check("compute stats orders", "summary string", &["Updated 1 partition(s) and 7 column(s)."]);
+    db.check(
+        "compute stats orders",
+        "summary string",
+        &["Updated 1 partition(s) and 7 column(s)."],
+    );
 }

@@ -1,0 +1,105 @@
+//! A gateway that gives up root once it listens.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use oxpecker_testkit::client::Talk;
+use oxpecker_testkit::{Launch, Member, TempDir, connect, wait_until};
+
+use super::need_root;
+use crate::site::{PROGRAM, Site};
+
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn becomes_another_user_after_binding_a_low_port() {
+    need_root();
+    let site = Site::new(1).top("[process]\nuser = \"nobody\"\ngroup = \"nogroup\"");
+    let low = std::net::SocketAddr::new(site.net.ip(1), 85);
+    let site = site.listen(&format!("\"{low}\""));
+    let _member = Member::echo(site.member_addr(1));
+    let mut gateway = site.start();
+    assert_eq!((gateway.uid(), gateway.gid()), (NOBODY, NOBODY));
+    connect(low).check_echo(b"hello");
+    // The configuration is root's and readable; a reload works.
+    assert!(gateway.hangup().contains("reloaded"));
+    connect(low).check_echo(b"hello again");
+    gateway.signal(Signal::SIGTERM);
+    assert_eq!(gateway.wait_exit(), 0);
+}
+
+#[test]
+fn a_user_alone_brings_its_group() {
+    need_root();
+    let site = Site::new(1).top("[process]\nuser = \"nobody\"");
+    let gateway = site.start();
+    assert_eq!((gateway.uid(), gateway.gid()), (NOBODY, NOBODY));
+}
+
+#[test]
+fn unknown_users_and_groups_are_named() {
+    need_root();
+    for (key, name) in [("user", "noah-of-the-ark"), ("group", "animals")] {
+        let site = Site::new(1).top(&format!("[process]\n{key} = \"{name}\""));
+        let mut gateway = site.launch().spawn();
+        assert_eq!(gateway.wait_exit(), 1);
+        let said = gateway.err.all().join("\n");
+        assert!(said.contains(name) && said.contains(key), "{said}");
+    }
+}
+
+/// A jail in a directory of its own, a log file outside of it, a user that may write neither.
+#[test]
+fn reloads_inside_a_jail() {
+    need_root();
+    let dir = TempDir::new();
+    let jail = dir.join("jail");
+    fs::create_dir(&jail).unwrap();
+    let log = dir.join("oxpecker.log");
+    let site = Site::new(2).top(&format!(
+        "[process]\nchroot = \"{}\"\nuser = \"nobody\"\n[[log.target]]\nto = \"stdout\"\n\
+         [[log.target]]\nto = \"file:{}\"\n",
+        jail.display(),
+        log.display()
+    ));
+    let _members = [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
+    let one = site.config().replace("[\"m1\", \"m2\"]", "[\"m1\"]");
+    let gateway = Launch::new(PROGRAM, &one).start();
+    let root = fs::read_link(format!("/proc/{}/root", gateway.pid())).unwrap();
+    assert_eq!(root, jail);
+    assert_eq!(connect(site.front()).hear_line(), "m1");
+    let two = site.config().replace("[\"m1\", \"m2\"]", "[\"m2\"]");
+    let verdict = gateway.reload(&two);
+    assert!(verdict.contains("reloaded"), "{verdict}\n{}", gateway.out.all().join("\n"));
+    assert_eq!(connect(site.front()).hear_line(), "m2");
+    // Records still arrive in the file that was opened before the jail.
+    wait_until("both records are in the file", || {
+        fs::read_to_string(&log).unwrap().matches(" v p/").count() == 2
+    });
+}
+
+#[test]
+fn a_pidfile_in_a_directory_of_its_user_goes_away_at_the_end() {
+    need_root();
+    let dir = TempDir::new();
+    let run = dir.join("run");
+    fs::create_dir(&run).unwrap();
+    chown(&run, Some(NOBODY), Some(NOBODY)).unwrap();
+    fs::set_permissions(&run, fs::Permissions::from_mode(0o755)).unwrap();
+    let file = run.join("oxpecker.pid");
+    let site = Site::new(1).top(&format!(
+        "[process]\nuser = \"nobody\"\npidfile = \"{}\"",
+        file.display()
+    ));
+    let mut gateway = site.start();
+    assert_eq!(pid_in(&file), gateway.pid());
+    gateway.signal(Signal::SIGTERM);
+    assert_eq!(gateway.wait_exit(), 0);
+    assert!(!file.exists());
+}
+
+fn pid_in(file: &Path) -> u32 {
+    fs::read_to_string(file).unwrap().trim().parse().unwrap()
+}

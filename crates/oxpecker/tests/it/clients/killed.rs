@@ -1,0 +1,73 @@
+//! A coordinator's process is killed: whose session ends, and what its client does next.
+
+use oxpecker_testkit::clients::Terminal;
+
+use super::{Plan, wait_executing, wait_line};
+
+#[test]
+fn only_the_sessions_of_a_killed_coordinator_end() {
+    let mut cluster = Plan::new(3).start();
+    let mut client = cluster.sessions();
+    let mut owner = |name| cluster.index_of(&client.ask(&format!("open {name}")));
+    let (killed, other, third) = (owner("a"), owner("b"), owner("c"));
+    assert!(killed != other && other != third && third != killed);
+    for name in ["a", "b"] {
+        client.ask(&format!("start {name} select sleep(2000)"));
+    }
+    wait_executing(&cluster.coordinators[killed], 1);
+    let mark = cluster.gateway.out.mark();
+    cluster.coordinators[killed].kill();
+    // Nobody has told the gateway yet; still no client is turned away.
+    let seen = client.ask("connects 20");
+    assert!(!seen.contains("ERROR"), "{seen}");
+    for (count, index) in seen.split(' ').map(|entry| entry.split_once(':').unwrap()).map(
+        |(pid, count)| (count.parse::<u32>().unwrap(), cluster.index_of(pid)),
+    ) {
+        assert!(index != killed && count > 0, "{seen}");
+    }
+    assert!(client.ask("finish a").starts_with("ERROR"));
+    assert!(client.ask("run a select 1").starts_with("ERROR"));
+    assert_eq!(client.ask("finish b"), "[(True,)]");
+    assert_eq!(client.ask("run b select 1"), "[(1,)]");
+    assert_eq!(client.ask("run c select 1"), "[(1,)]");
+
+    wait_line(&cluster.gateway, mark, &["pool=hs2 ", "member is down"]);
+    let mark = cluster.gateway.out.mark();
+    cluster.coordinators[killed].restart();
+    wait_line(&cluster.gateway, mark, &["pool=hs2 ", "to=\"up\""]);
+    // It has the fewest connections.
+    assert_eq!(cluster.index_of(&client.ask("open d")), killed);
+}
+
+#[track_caller]
+fn check_shell(protocol: &str) {
+    let mut cluster = Plan::new(2).start();
+    let mut terminal = Terminal::start(cluster.shell(protocol));
+    let ask = |terminal: &mut Terminal| {
+        terminal.wait("default> ");
+        terminal.type_keys("select 'pid=' || pid();\n");
+    };
+    ask(&mut terminal);
+    terminal.wait("\npid=");
+    let owner = cluster.index_of(&terminal.wait("\r\n"));
+    cluster.coordinators[owner].kill();
+    ask(&mut terminal);
+    terminal.wait("Connection lost, reconnecting...");
+    terminal.wait("\npid=");
+    assert_ne!(cluster.index_of(&terminal.wait("\r\n")), owner);
+}
+
+#[test]
+fn an_interactive_shell_goes_on_elsewhere_over_beeswax() {
+    check_shell("beeswax");
+}
+
+#[test]
+fn an_interactive_shell_goes_on_elsewhere_over_hs2() {
+    check_shell("hs2");
+}
+
+#[test]
+fn an_interactive_shell_goes_on_elsewhere_over_hs2_http() {
+    check_shell("hs2-http");
+}

@@ -1,0 +1,90 @@
+"""HiveServer2 by its calls, without a driver's help: one Thrift client for each connection.
+
+usage: raw_sessions.py HOST PORT sessions N    N sessions in turn; process ids and how often
+       raw_sessions.py HOST PORT hue N         N statements in one session over 12 connections
+"""
+
+import collections
+import random
+import sys
+
+from impala_thrift_gen.TCLIService import TCLIService
+from impala_thrift_gen.TCLIService.ttypes import (
+    TCloseOperationReq,
+    TCloseSessionReq,
+    TExecuteStatementReq,
+    TFetchOrientation,
+    TFetchResultsReq,
+    TGetOperationStatusReq,
+    TOpenSessionReq,
+    TOperationState,
+    TStatusCode,
+)
+from thrift.protocol.TBinaryProtocol import TBinaryProtocol
+from thrift.transport.TSocket import TSocket
+from thrift.transport.TTransport import TBufferedTransport
+
+host, port, what, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+
+
+class Connection(TCLIService.Client):
+    def __init__(self):
+        self.socket = TSocket(host, port)
+        self.socket.setTimeout(20000)
+        transport = TBufferedTransport(self.socket)
+        transport.open()
+        super().__init__(TBinaryProtocol(transport))
+
+    def close(self):
+        self.socket.close()
+
+
+def good(reply):
+    if reply.status.statusCode not in (TStatusCode.SUCCESS_STATUS, TStatusCode.SUCCESS_WITH_INFO_STATUS):
+        sys.exit("%s %s" % (reply.status.sqlState, reply.status.errorMessage))
+    return reply
+
+
+def open_session(client):
+    return good(client.OpenSession(TOpenSessionReq(client_protocol=5, username="hue"))).sessionHandle
+
+
+def pid(session, client):
+    """One statement; every call may go over another connection."""
+    request = TExecuteStatementReq(session, "select pid()", runAsync=True)
+    operation = good(client().ExecuteStatement(request)).operationHandle
+    while True:
+        status = good(client().GetOperationStatus(TGetOperationStatusReq(operation)))
+        if status.operationState == TOperationState.FINISHED_STATE:
+            break
+        if status.operationState not in (0, 1, 7):
+            sys.exit("state %s" % status.operationState)
+    fetch = TFetchResultsReq(operation, TFetchOrientation.FETCH_NEXT, 10)
+    values = good(client().FetchResults(fetch)).results.columns[0].i32Val.values
+    good(client().CloseOperation(TCloseOperationReq(operation)))
+    return values[0]
+
+
+if what == "sessions":
+    seen = collections.Counter()
+    for _ in range(count):
+        connection = Connection()
+        session = open_session(connection)
+        seen[pid(session, lambda: connection)] += 1
+        good(connection.CloseSession(TCloseSessionReq(session)))
+        connection.close()
+    for entry in seen.items():
+        print("%d %d" % entry)
+else:
+    pool = [Connection() for _ in range(12)]
+    choice = random.Random(1)
+    session = open_session(pool[0])
+    for number in range(count):
+        if number % 10 == 9:
+            # Hue's processes come and go; the session stays.
+            pool.pop(0).close()
+            pool.append(Connection())
+        print(pid(session, lambda: choice.choice(pool)))
+    good(pool[-1].CloseSession(TCloseSessionReq(session)))
+    for connection in pool:
+        connection.close()

@@ -1,0 +1,66 @@
+"""Sessions of impyla that a test steers line by line; one line of answer for each.
+
+usage: sessions.py HOST PORT
+open NAME          connects and opens a session: the coordinator's process id
+run NAME SQL       the rows, or the error
+start NAME SQL     starts a statement without waiting for it
+finish NAME        waits for that statement: the rows, or the error
+close NAME         closes session and connection
+connects N         so many new sessions in turn, each asked for the process id
+"""
+
+import collections
+import sys
+
+from impala.dbapi import connect
+
+host, port = sys.argv[1], int(sys.argv[2])
+open_ones = {}
+
+
+def new():
+    connection = connect(host=host, port=port, auth_mechanism="NOSASL")
+    return connection, connection.cursor()
+
+
+def pid(cursor):
+    cursor.execute("select pid()")
+    return str(cursor.fetchall()[0][0])
+
+
+def answer(verb, name, sql):
+    if verb == "open":
+        open_ones[name] = new()
+        return pid(open_ones[name][1])
+    if verb == "connects":
+        seen = collections.Counter()
+        for _ in range(int(name)):
+            connection, cursor = new()
+            seen[pid(cursor)] += 1
+            cursor.close()
+            connection.close()
+        return " ".join("%s:%d" % entry for entry in sorted(seen.items()))
+    connection, cursor = open_ones[name]
+    if verb == "run":
+        cursor.execute(sql)
+        return str(cursor.fetchall())
+    if verb == "start":
+        cursor.execute_async(sql)
+        return "started"
+    if verb == "finish":
+        cursor._wait_to_finish()
+        return str(cursor.fetchall())
+    if verb == "close":
+        cursor.close()
+        connection.close()
+        return "closed"
+    raise ValueError(verb)
+
+
+for line in sys.stdin:
+    verb, name, sql = (line.split(None, 2) + ["", ""])[:3]
+    try:
+        print(answer(verb, name, sql.strip()))
+    except Exception as error:
+        text = str(error).replace("\n", " ")
+        print("ERROR %s %s" % (type(error).__name__, text))
