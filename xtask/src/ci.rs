@@ -10,8 +10,6 @@ use crate::{docs, tidy};
 
 /// Installs impala-shell, impyla and other real clients for the end-to-end tests.
 pub(crate) const CLIENTS_SCRIPT: &str = "scripts/test-clients.sh";
-/// Installs HAProxy and other peers to compare with.
-const PEERS_SCRIPT: &str = "scripts/test-peers.sh";
 
 #[derive(Debug, PartialEq)]
 struct Step {
@@ -27,7 +25,6 @@ const DOCS: &[&str] = &["cargo", "xtask", "docs"];
 /// fail before what is slow, and the tests last so that their closing lines end the output.
 const STEPS: &[Step] = &[
     Step { name: "clients", command: &[CLIENTS_SCRIPT] },
-    Step { name: "peers", command: &[PEERS_SCRIPT] },
     Step { name: "fmt", command: &["cargo", "fmt", "--all", "--check"] },
     Step { name: "tidy", command: TIDY },
     Step {
@@ -44,14 +41,10 @@ pub(crate) fn run(root: &Path) -> ExitCode {
     if Command::new("cc").arg("--version").output().is_err() {
         eprintln!("ci: no `cc` found: rustc links with it (Debian: apt install gcc)");
     }
-    let outcome = run_steps(
-        STEPS,
-        |step| step.command[0] != PEERS_SCRIPT || root.join(PEERS_SCRIPT).exists(),
-        |step| {
-            println!("\n=== {}: {}", step.name, step.command.join(" "));
-            execute(root, step)
-        },
-    );
+    let outcome = run_steps(STEPS, |step| {
+        println!("\n=== {}: {}", step.name, step.command.join(" "));
+        execute(root, step)
+    });
     match outcome {
         Ok(()) => {
             println!("\n=== ci: all steps passed");
@@ -68,13 +61,9 @@ pub(crate) fn run(root: &Path) -> ExitCode {
     }
 }
 
-/// Runs the steps that apply until one gives another code than 0.
-fn run_steps(
-    steps: &[Step],
-    applies: impl Fn(&Step) -> bool,
-    mut execute: impl FnMut(&Step) -> u8,
-) -> Result<(), (&Step, u8)> {
-    for step in steps.iter().filter(|step| applies(step)) {
+/// Runs the steps until one gives another code than 0.
+fn run_steps(steps: &[Step], mut execute: impl FnMut(&Step) -> u8) -> Result<(), (&Step, u8)> {
+    for step in steps {
         match execute(step) {
             0 => {}
             code => return Err((step, code)),
@@ -120,15 +109,11 @@ mod tests {
     #[test]
     fn stops_at_the_first_failure_with_its_code() {
         let mut ran = Vec::new();
-        let outcome = run_steps(
-            STEPS,
-            |_| true,
-            |step| {
-                ran.push(step.name);
-                if step.name == "clippy" { 101 } else { 0 }
-            },
-        );
-        assert_eq!(ran, ["clients", "peers", "fmt", "tidy", "clippy"]);
+        let outcome = run_steps(STEPS, |step| {
+            ran.push(step.name);
+            if step.name == "clippy" { 101 } else { 0 }
+        });
+        assert_eq!(ran, ["clients", "fmt", "tidy", "clippy"]);
         let (step, code) = outcome.unwrap_err();
         assert_eq!((step.name, code), ("clippy", 101));
     }
@@ -136,8 +121,7 @@ mod tests {
     #[test]
     fn the_tests_come_last() {
         let mut ran = Vec::new();
-        let skip_peers = |step: &Step| step.name != "peers";
-        let outcome = run_steps(STEPS, skip_peers, |step| {
+        let outcome = run_steps(STEPS, |step| {
             ran.push(step.name);
             0
         });

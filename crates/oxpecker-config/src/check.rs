@@ -105,6 +105,7 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
         .map(|(place, layer)| file::process::log_target(ctx, place, layer, level))
         .collect();
     targets.iter().for_each(|target| sections.push("[[log.target]]", target));
+    advice::unseen_records(ctx, &log, &targets);
     let admin =
         tables.admin.place.is_some().then(|| file::process::admin(ctx, tables.admin, nowhere));
     admin.iter().for_each(|admin| sections.push("[admin]", admin));

@@ -361,9 +361,9 @@ pub struct ProtocolProfile {
     pub name: String,
     /// No byte in either direction for this long ends the connection; `None` = never.
     pub idle_timeout: Option<Duration>,
-    /// The client was due to send or to read and did not (HAProxy's `timeout client`).
+    /// No byte moved for this long, blamed on the client (HAProxy's `timeout client`).
     pub client_timeout: Option<Duration>,
-    /// The member was due to send or to read and did not (HAProxy's `timeout server`).
+    /// No byte moved for this long, blamed on the member (HAProxy's `timeout server`).
     pub server_timeout: Option<Duration>,
     /// A PROXY header or another prelude must be complete by then.
     pub handshake_timeout: Duration,

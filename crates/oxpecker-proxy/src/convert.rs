@@ -1,7 +1,9 @@
-//! Configuration words to the balancer's words: the two crates do not know each other.
+//! Configuration words to the words of the balancer and of the wire: the pure crates do not
+//! know each other.
 
 use oxpecker_balance::spec;
 use oxpecker_config::model;
+use oxpecker_wire::proxy_header::Version;
 
 pub(crate) fn pool(pool: &model::Pool, nodes: &[model::Node]) -> spec::PoolSpec {
     spec::PoolSpec {
@@ -60,6 +62,13 @@ fn member(member: &model::Member, nodes: &[model::Node]) -> spec::MemberSpec {
 /// F5's way to name a member: label and port.
 pub(crate) fn member_name(node: &model::Node, port: u16) -> String {
     format!("{}:{port}", node.name)
+}
+
+pub(crate) fn wire_version(version: model::ProxyVersion) -> Version {
+    match version {
+        model::ProxyVersion::V1 => Version::V1,
+        model::ProxyVersion::V2 => Version::V2,
+    }
 }
 
 pub(crate) fn table(virtual_server: &model::Virtual) -> Option<spec::TableSpec> {

@@ -302,7 +302,7 @@ impl Gateway {
                     (Some(listener), _) => {
                         listener.listening.set_policy(Arc::clone(policy));
                         for socket in &listener.sockets {
-                            if let Err(error) = listener::apply_options(socket, &policy.config) {
+                            if let Err(error) = listener::reconfigure(socket, &policy.config) {
                                 tracing::warn!(listen = %key, %error, "failed to change a listener's options");
                             }
                         }

@@ -175,10 +175,20 @@ impl std::fmt::Display for ListenerKey {
     }
 }
 
-/// Sets what accepted connections inherit from their listener. A reload calls it again.
-pub(crate) fn apply_options(socket: &Socket, config: &Virtual) -> io::Result<()> {
+/// Gives a listener that stays what the new configuration says.
+pub(crate) fn reconfigure(socket: &Socket, config: &Virtual) -> io::Result<()> {
+    apply_options(socket, config)?;
+    // Calling it again only changes the length of the queue.
+    socket.listen(backlog(config))
+}
+
+/// Sets what accepted connections inherit from their listener.
+fn apply_options(socket: &Socket, config: &Virtual) -> io::Result<()> {
     if socket.domain()? == Domain::UNIX {
-        return Ok(());
+        return match socket.local_addr()?.as_pathname() {
+            Some(path) => set_mode(path, config),
+            None => Ok(()),
+        };
     }
     let profile = &config.protocol_profile;
     socket.set_tcp_nodelay(true)?;
@@ -202,9 +212,13 @@ fn open_unix(path: &Path, config: &Virtual) -> io::Result<Socket> {
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
     socket.bind(&SockAddr::unix(path)?)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(config.socket_mode))?;
+    set_mode(path, config)?;
     socket.listen(backlog(config))?;
     Ok(socket)
+}
+
+fn set_mode(path: &Path, config: &Virtual) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(config.socket_mode))
 }
 
 /// Removes a socket file that nobody listens on, left by a process that was killed.

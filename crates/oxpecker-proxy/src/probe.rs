@@ -5,19 +5,21 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use oxpecker_balance::spec::{Health, MemberId, ProbeOutcome};
-use oxpecker_config::model::{Login, Monitor, Probe};
-use oxpecker_wire::probe as wire;
+use oxpecker_config::model::{Login, Monitor, Pool, Probe, ProxyVersion};
 use oxpecker_wire::probe::{
     BeeswaxProbe, Conversation, HealthzProbe, Hs2HttpProbe, Hs2Probe, HttpProbe, ProbeError,
     Progress, State, Verdict,
 };
+use oxpecker_wire::{probe as wire, proxy_header};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::convert::wire_version;
 use crate::socket::{self, Dial, Stream};
 use crate::state::{MemberState, Shared, Topology};
 
@@ -53,9 +55,37 @@ pub(crate) struct Probes {
 
 #[derive(Debug)]
 struct Running {
-    monitor: Monitor,
-    member: Arc<MemberState>,
+    target: Arc<Target>,
     task: AbortHandle,
+}
+
+/// Whom to probe, and how.
+#[derive(Debug)]
+struct Target {
+    member: Arc<MemberState>,
+    monitor: Monitor,
+    /// Firewalls in front of members may know no other address.
+    source: Vec<IpAddr>,
+    /// The member expects a PROXY header on its own port.
+    send_proxy: Option<ProxyVersion>,
+}
+
+impl Target {
+    fn new(member: &Arc<MemberState>, monitor: &Monitor, pool: &Pool) -> Self {
+        Self {
+            member: Arc::clone(member),
+            monitor: monitor.clone(),
+            source: pool.source.clone(),
+            send_proxy: pool.send_proxy.filter(|_| monitor.port.is_none()),
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.member.node, &other.member.node)
+            && self.monitor == other.monitor
+            && self.source == other.source
+            && self.send_proxy == other.send_proxy
+    }
 }
 
 impl Probes {
@@ -66,16 +96,13 @@ impl Probes {
         for pool in &topology.pools {
             let Some(monitor) = &pool.config.monitor else { continue };
             for member in &pool.members {
-                let kept = before.remove(&member.id).filter(|running| {
-                    running.monitor == *monitor && Arc::ptr_eq(&running.member.node, &member.node)
-                });
+                let target = Target::new(member, monitor, &pool.config);
+                let kept =
+                    before.remove(&member.id).filter(|running| running.target.is_same(&target));
                 let running = kept.unwrap_or_else(|| {
-                    let task = watch(Arc::clone(shared), Arc::clone(member), monitor.clone());
-                    Running {
-                        monitor: monitor.clone(),
-                        member: Arc::clone(member),
-                        task: tokio::spawn(task).abort_handle(),
-                    }
+                    let target = Arc::new(target);
+                    let task = tokio::spawn(watch(Arc::clone(shared), Arc::clone(&target)));
+                    Running { target, task: task.abort_handle() }
                 });
                 self.running.insert(member.id, running);
             }
@@ -94,13 +121,14 @@ impl Drop for Running {
 
 /// Probes one member for ever: at once, then at its interval, or sooner when a client could not
 /// connect.
-async fn watch(shared: Arc<Shared>, member: Arc<MemberState>, monitor: Monitor) {
+async fn watch(shared: Arc<Shared>, target: Arc<Target>) {
+    let Target { member, monitor, .. } = &*target;
     let mut jitter = Jitter::new(member.id);
     loop {
         let began = Instant::now();
-        let result = attempt(&member, &monitor).await;
+        let result = attempt(&target).await;
         if began.elapsed() < monitor.timeout + LATE {
-            report(&shared, &member, result);
+            report(&shared, member, result);
         }
         let view = shared.balancer().member(member.id);
         let up = view.is_some_and(|view| view.health == Health::Up);
@@ -135,12 +163,14 @@ fn report(shared: &Shared, member: &MemberState, result: Result<Verdict, Failure
     }
 }
 
-async fn attempt(member: &MemberState, monitor: &Monitor) -> Result<Verdict, Failure> {
+async fn attempt(target: &Target) -> Result<Verdict, Failure> {
+    let Target { member, monitor, .. } = target;
     let mut to = member.address().ok_or(Failure::Unresolved)?;
     if let Some(port) = monitor.port {
         to.set_port(port);
     }
-    let dial = Dial { to, from: None, transparent: None, keepalive: None, user_timeout: None };
+    let from = target.source.iter().copied().find(|source| source.is_ipv4() == to.is_ipv4());
+    let dial = Dial { to, from, transparent: None, keepalive: None, user_timeout: None };
     let limit = monitor.timeout;
     let Some(mut conversation) = conversation(monitor, &to.to_string()) else {
         return match timeout(limit, socket::connect(&dial)).await {
@@ -151,7 +181,7 @@ async fn attempt(member: &MemberState, monitor: &Monitor) -> Result<Verdict, Fai
             Err(_) => Err(Failure::ConnectTimedOut(limit)),
         };
     };
-    match timeout(limit, converse(&dial, conversation.as_mut())).await {
+    match timeout(limit, converse(&dial, target.send_proxy, conversation.as_mut())).await {
         Ok(result) => result,
         Err(_) => {
             let answer = ProbeError::Silent { during: conversation.stage() };
@@ -188,10 +218,11 @@ fn wire_login(login: &Login) -> wire::Login {
 
 async fn converse(
     dial: &Dial<'_>,
+    send_proxy: Option<ProxyVersion>,
     conversation: &mut (dyn Conversation + Send + Sync),
 ) -> Result<Verdict, Failure> {
     let mut stream = socket::connect(dial).await.map_err(Failure::Connect)?;
-    let mut send = conversation.start();
+    let mut send = introduced(send_proxy, conversation.start());
     let mut buffer = vec![0; 4096];
     loop {
         let stage = |error| Failure::Io { stage: conversation.stage().to_string(), error };
@@ -202,11 +233,20 @@ async fn converse(
             Progress::Send(bytes) => send = bytes,
             Progress::Reconnect { send: bytes } => {
                 stream = socket::connect(dial).await.map_err(Failure::Connect)?;
-                send = bytes;
+                send = introduced(send_proxy, bytes);
             }
             Progress::Done(verdict) => return Ok(verdict),
         }
     }
+}
+
+/// In front of the first bytes: a header that says the connection is the gateway's own.
+fn introduced(send_proxy: Option<ProxyVersion>, bytes: Vec<u8>) -> Vec<u8> {
+    let Some(version) = send_proxy else { return bytes };
+    let mut send = Vec::new();
+    proxy_header::write_local(wire_version(version), &mut send);
+    send.extend(bytes);
+    send
 }
 
 async fn receive(

@@ -81,7 +81,8 @@ impl<S: Stream> Talk for S {
     #[track_caller]
     fn hear(&mut self, n: usize) -> Vec<u8> {
         let mut bytes = vec![0; n];
-        self.read_exact(&mut bytes).unwrap_or_else(|error| panic!("did not get {n} bytes: {error}"));
+        self.read_exact(&mut bytes)
+            .unwrap_or_else(|error| panic!("did not get {n} bytes: {error}"));
         bytes
     }
 

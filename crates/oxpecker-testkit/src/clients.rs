@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::lines::Lines;
@@ -144,10 +144,10 @@ impl Client {
         })
     }
 
-    /// Ctrl-C, for the client and everything it started.
+    /// What Ctrl-C sends, but only to the client: what it started has to end by its doing.
     #[track_caller]
     pub fn interrupt(&self) {
-        killpg(Pid::from_raw(self.child.id() as i32), Signal::SIGINT).unwrap();
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGINT).unwrap();
     }
 
     /// Closes its standard input and waits for its end.

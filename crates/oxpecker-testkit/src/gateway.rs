@@ -140,7 +140,8 @@ impl Gateway {
         // "reloading" comes first; the verdict is "reloaded" or "reload failed".
         wait_for("the reload is over", || {
             let lines = self.out.all();
-            let verdict = |line: &&String| line.contains("reloaded") || line.contains("reload failed");
+            let verdict =
+                |line: &&String| line.contains("reloaded") || line.contains("reload failed");
             lines.iter().skip(mark).find(verdict).cloned()
         })
     }

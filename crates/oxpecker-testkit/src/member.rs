@@ -35,7 +35,8 @@ impl Member {
             .unwrap_or_else(|error| panic!("a member cannot listen on {addr}: {error}"));
         let listener = Arc::new(listener);
         let seen = Arc::<Mutex<Seen>>::default();
-        let (accepting, noted, handle) = (Arc::clone(&listener), Arc::clone(&seen), Arc::new(handle));
+        let (accepting, noted, handle) =
+            (Arc::clone(&listener), Arc::clone(&seen), Arc::new(handle));
         let accepting = thread::spawn(move || {
             while let Ok((stream, peer)) = accepting.accept() {
                 let (noted, handle) = (Arc::clone(&noted), Arc::clone(&handle));

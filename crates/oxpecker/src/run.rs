@@ -1,9 +1,11 @@
 //! `oxpecker run`: start, then obey signals until told to end.
 
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use oxpecker_config::model::Config;
 use oxpecker_config::{Checked, Diagnostic};
 use oxpecker_proxy::{Gateway, Log};
@@ -15,7 +17,7 @@ use crate::check::print_errors;
 use crate::exit::Exit;
 use crate::load::Files;
 use crate::privileges;
-use crate::service;
+use crate::service::{self, Notifier, Watchdog};
 
 pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result<Exit> {
     let files = Files::new(paths)?;
@@ -33,6 +35,7 @@ pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result
     report_warnings(&warnings);
 
     let inherited = service::inherited_sockets();
+    let notifier = Notifier::from_environment();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pidfile = pidfile.or_else(|| config.process.pidfile.clone());
     let result = runtime.block_on(async {
@@ -42,7 +45,7 @@ pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result
             Gateway::start(&config, log.clone(), inherited).await.context("failed to start")?;
         let _pidfile = pidfile.as_deref().map(PidFile::write).transpose()?;
         privileges::drop_to(&config.process)?;
-        let mut process = Process { files, config, log: log.clone(), gateway };
+        let mut process = Process { files, config, log: log.clone(), gateway, notifier };
         process.serve(signals).await
     });
     log.flush();
@@ -54,6 +57,7 @@ struct Process {
     config: Config,
     log: Log,
     gateway: Gateway,
+    notifier: Notifier,
 }
 
 struct Signals {
@@ -62,6 +66,7 @@ struct Signals {
     interrupt: Signal,
     quit: Signal,
     user1: Signal,
+    user2: Signal,
 }
 
 impl Signals {
@@ -73,6 +78,7 @@ impl Signals {
             interrupt: catch(SignalKind::interrupt())?,
             quit: catch(SignalKind::quit())?,
             user1: catch(SignalKind::user_defined1())?,
+            user2: catch(SignalKind::user_defined2())?,
         })
     }
 
@@ -94,16 +100,22 @@ impl Process {
             virtual_servers = self.config.virtuals.len(),
             "started"
         );
-        service::ready(&self.status());
-        let mut watchdog = service::Watchdog::from_environment();
+        if let Some(admin) = &self.config.admin {
+            tracing::warn!(listen = %admin.listen, "[admin] is accepted, but this version serves no pages yet");
+        }
+        self.notifier.ready(&self.status());
+        let mut watchdog = Watchdog::from_environment();
         loop {
             tokio::select! {
                 _ = signals.hangup.recv() => self.reload().await,
                 _ = signals.user1.recv() => self.log.reopen(),
+                _ = signals.user2.recv() => {
+                    tracing::warn!("signal USR2 does nothing; HUP reloads, USR1 opens log files anew");
+                }
                 _ = signals.terminate.recv() => return Ok(self.drain(&mut signals).await),
                 _ = signals.quit.recv() => return Ok(self.drain(&mut signals).await),
                 _ = signals.interrupt.recv() => return Ok(self.stop_now().await),
-                () = watchdog.due() => watchdog.feed(&self.gateway).await,
+                () = watchdog.due() => watchdog.feed(&self.gateway, &self.notifier).await,
             }
         }
     }
@@ -111,7 +123,7 @@ impl Process {
     /// All or nothing: whatever is wrong, the running configuration stays.
     async fn reload(&mut self) {
         tracing::info!("reloading");
-        service::reloading();
+        self.notifier.reloading();
         match self.try_reload().await {
             Ok(()) => tracing::info!(virtual_servers = self.config.virtuals.len(), "reloaded"),
             Err(error) => {
@@ -119,7 +131,7 @@ impl Process {
             }
         }
         self.log.reopen();
-        service::ready(&self.status());
+        self.notifier.ready(&self.status());
     }
 
     async fn try_reload(&mut self) -> anyhow::Result<()> {
@@ -146,7 +158,7 @@ impl Process {
         let (delay, timeout) = (process.drain_delay, process.drain_timeout);
         let open = self.gateway.open_connections();
         tracing::info!(connections = open, ?delay, ?timeout, "draining");
-        service::stopping(&format!("draining {open} connections"));
+        self.notifier.stopping(&format!("draining {open} connections"));
         let cut = tokio::select! {
             drained = async {
                 tokio::time::sleep(delay).await;
@@ -172,7 +184,7 @@ impl Process {
     }
 
     async fn stop_now(&mut self) -> Exit {
-        service::stopping("stopping");
+        self.notifier.stopping("stopping");
         self.gateway.stop_listening().await;
         let connections = self.gateway.cut_all().await.cut;
         tracing::info!(connections, "stopped");
@@ -222,19 +234,28 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     keys
 }
 
-/// Removed when the process ends in an orderly way, as far as it still may.
-struct PidFile(PathBuf);
+/// Removed when the process ends in an orderly way, as far as it still may: the directory is kept
+/// open, for a chroot hides its name.
+struct PidFile {
+    directory: File,
+    name: OsString,
+}
 
 impl PidFile {
     fn write(path: &Path) -> anyhow::Result<Self> {
-        fs::write(path, format!("{}\n", std::process::id()))
-            .with_context(|| format!("failed to write the pidfile {}", path.display()))?;
-        Ok(Self(path.to_owned()))
+        let failed = || format!("failed to write the pidfile {}", path.display());
+        fs::write(path, format!("{}\n", std::process::id())).with_context(failed)?;
+        let path = fs::canonicalize(path).with_context(failed)?;
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        Ok(Self {
+            directory: File::open(directory).with_context(failed)?,
+            name: path.file_name().unwrap_or_default().to_owned(),
+        })
     }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = unlinkat(&self.directory, self.name.as_os_str(), UnlinkatFlags::NoRemoveDir);
     }
 }

@@ -9,7 +9,10 @@ use crate::context::Ctx;
 use crate::file::Read;
 use crate::file::pool::PoolRead;
 use crate::file::virtual_server::VirtualRead;
-use crate::model::{Listen, Method, Protocol, Verify, Virtual, VirtualKind};
+use crate::model::{
+    AccessFormat, Level, Listen, Log, LogTarget, Method, Protocol, Records, Verify, Virtual,
+    VirtualKind,
+};
 use crate::reader::Places;
 use crate::text::Place;
 use crate::units::show_duration;
@@ -48,6 +51,25 @@ pub(super) fn check(ctx: &mut Ctx<'_>, parts: &Parts, nowhere: Place) {
         ctx.warn(nowhere, message)
             .help("write [virtual.NAME] with `listen` and `pool`")
             .consequence();
+    }
+}
+
+/// Access records that are made and then shown nowhere.
+pub(super) fn unseen_records(ctx: &mut Ctx<'_>, log: &Read<Log>, targets: &[Read<LogTarget>]) {
+    let Some(config) = &log.item else { return };
+    let takes =
+        |level: Level, records: Records| level >= Level::Info && records != Records::Process;
+    let seen = match targets {
+        [] => takes(config.level, Records::All),
+        targets => targets
+            .iter()
+            .filter_map(|target| target.item.as_ref())
+            .any(|target| takes(target.level, target.records)),
+    };
+    if config.access != AccessFormat::Off && !seen && targets.iter().all(|t| t.item.is_some()) {
+        let place = targets.first().map_or(log.places.of("level"), |t| t.places.of("level"));
+        ctx.warn(place, "no log target shows access records: they have the level \"info\"")
+            .help("give a target `level = \"info\"`, or write `access = \"off\"` in [log]");
     }
 }
 

@@ -86,8 +86,11 @@ pub(crate) fn virtual_server(
             protocol: protocol?,
             // A reference that leads nowhere is reported; the server's other problems still show.
             persistence: pick(persistence.flatten().flatten(), &profiles.persistences),
-            protocol_profile: pick(protocol_profile.flatten().or(default_profile), &profiles.protocols)
-                .or_else(|| any_protocol_profile(&profiles.protocols))?,
+            protocol_profile: pick(
+                protocol_profile.flatten().or(default_profile),
+                &profiles.protocols,
+            )
+            .or_else(|| any_protocol_profile(&profiles.protocols))?,
             tls_client: pick(tls_client.flatten(), &profiles.tls_clients),
             tls_server: pick(tls_server.flatten(), &profiles.tls_servers),
             allow: allow?.map(networks).unwrap_or_default(),

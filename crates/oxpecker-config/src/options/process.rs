@@ -24,8 +24,8 @@ pub(super) static PROCESS: TableDoc = TableDoc {
             "drain_delay",
             Duration(0),
             Value("\"0s\""),
-            "After SIGTERM: how long listeners stay open while readiness already fails, so that \
-             whatever stands in front stops sending first.",
+            "After SIGTERM: how long listeners stay open, so that whatever stands in front stops \
+             sending first.",
             "\"10s\"",
         ),
         option(

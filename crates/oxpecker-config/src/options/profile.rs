@@ -34,14 +34,14 @@ pub(super) static PROTOCOL: TableDoc = TableDoc {
             "client_timeout",
             DurationOrOff,
             Value("\"off\""),
-            "The client was due to send or to read, and did not (HAProxy's `timeout client`).",
+            "No byte moved for this long; the record blames the client (HAProxy's `timeout client`).",
             "\"1h\"",
         ),
         option(
             "server_timeout",
             DurationOrOff,
             Value("\"off\""),
-            "The member was due to send or to read, and did not (HAProxy's `timeout server`).",
+            "No byte moved for this long; the record blames the member (HAProxy's `timeout server`).",
             "\"1h\"",
         ),
         option(

@@ -348,3 +348,16 @@ fn log_targets() {
     assert_eq!((targets[0].level, targets[1].level), (Level::Notice, Level::Err));
     assert_eq!(targets[3].sink, Sink::File("x.log".into()));
 }
+
+#[test]
+fn access_records_that_nobody_would_see_are_remarked() {
+    let log = "[log]\nlevel = \"notice\"\n";
+    let checked = good(&format!("{BASE}{log}"));
+    let texts: Vec<_> = checked.warnings.iter().map(|w| w.message.as_str()).collect();
+    assert!(
+        texts.iter().any(|text| text.contains("no log target shows access records")),
+        "{texts:?}"
+    );
+    let checked = good(&format!("{BASE}{log}access = \"off\"\n"));
+    assert!(checked.warnings.iter().all(|w| !w.message.contains("access records")));
+}

@@ -4,10 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 
 use oxpecker_config::model::ProxyVersion;
-use oxpecker_wire::proxy_header::{self, Parsed, Version};
+use oxpecker_wire::proxy_header::{self, Parsed};
 use tokio::time::timeout;
 
 use super::Session;
+use crate::convert::wire_version;
 use crate::record::{ClientAddr, Close};
 use crate::socket::Stream;
 
@@ -61,10 +62,6 @@ pub(super) async fn send(
     member: &Stream,
     version: ProxyVersion,
 ) -> io::Result<()> {
-    let version = match version {
-        ProxyVersion::V1 => Version::V1,
-        ProxyVersion::V2 => Version::V2,
-    };
     let any = || SocketAddr::from(([0, 0, 0, 0], 0));
     let source = match &session.client {
         ClientAddr::Ip(address) => *address,
@@ -77,6 +74,6 @@ pub(super) async fn send(
         .or_else(|| client.socket().local_addr().ok().and_then(|address| address.as_socket()))
         .unwrap_or_else(any);
     let mut header = Vec::new();
-    proxy_header::write(version, source, destination, &mut header);
+    proxy_header::write(wire_version(version), source, destination, &mut header);
     member.write_all(&header).await
 }

@@ -1,3 +1,5 @@
+//! The access record as scripts read it.
+
 use super::*;
 
 fn record<'a>(client: &'a ClientAddr, close: Close) -> Record<'a> {

@@ -25,9 +25,7 @@ fn v2(source: ([u8; 4], u16), destination: ([u8; 4], u16)) -> Vec<u8> {
 fn only_allowed_networks_come_in_and_denied_ones_never() {
     let site = Site::new(1);
     let (inside, denied) = (site.net.client(1), site.net.client(2));
-    let site = site.virtual_server(&format!(
-        "allow = [\"{inside}/24\"]\ndeny = [\"{denied}/32\"]"
-    ));
+    let site = site.virtual_server(&format!("allow = [\"{inside}/24\"]\ndeny = [\"{denied}/32\"]"));
     let member = Member::echo(site.member_addr(1));
     let gateway = site.start();
     connect_from(inside, site.front()).check_echo(b"let me in");
@@ -150,7 +148,8 @@ fn persistence_looks_at_the_client_behind_the_balancer() {
     let site = Site::new(2)
         .pool("method = \"round-robin\"")
         .virtual_server("accept_proxy = [\"127.0.0.0/8\"]\npersistence = \"source_addr\"");
-    let _members = [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
+    let _members =
+        [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
     let _gateway = site.start();
     let ask = |n: u8| {
         let mut client = connect(site.front());
@@ -171,13 +170,8 @@ fn a_member_is_told_the_client_by_a_text_header() {
     let from = client.local_addr().unwrap();
     client.say(b"first words\n");
     let front = site.front();
-    let expected = format!(
-        "PROXY TCP4 {} {} {} {}\r",
-        from.ip(),
-        front.ip(),
-        from.port(),
-        front.port()
-    );
+    let expected =
+        format!("PROXY TCP4 {} {} {} {}\r", from.ip(), front.ip(), from.port(), front.port());
     assert_eq!(client.hear_line(), expected);
     assert_eq!(client.hear_line(), "first words");
     drop(member);

@@ -146,7 +146,6 @@ fn coordinator_addr(net: &Net, number: u8) -> SocketAddr {
     net.addr(10 + number)
 }
 
-
 /// A gateway in front of coordinators, listening on one address for all three protocols.
 #[derive(Debug)]
 struct Cluster {

@@ -75,6 +75,7 @@ fn a_second_signal_also_ends_the_drain_delay() {
     gateway.out.wait("draining");
     // Whatever stands in front has not noticed yet: newcomers are still served.
     connect(site.front()).check_echo(b"late but served");
+    gateway.wait_record(1);
     gateway.signal(Signal::SIGTERM);
     assert_eq!(gateway.wait_exit(), 0);
 }
@@ -120,7 +121,9 @@ fn a_renamed_log_file_is_opened_anew() {
     let _member = Member::echo(site.member_addr(1));
     let gateway = site.launch().spawn();
     let records = |file| fs::read_to_string(file).unwrap_or_default().matches(" v p/").count();
-    wait_until("it has started", || fs::read_to_string(&log).unwrap_or_default().contains("started"));
+    wait_until("it has started", || {
+        fs::read_to_string(&log).unwrap_or_default().contains("started")
+    });
     connect(site.front()).check_echo(b"one");
     wait_until("the first record is written", || records(&log) == 1);
     fs::rename(&log, &old).unwrap();

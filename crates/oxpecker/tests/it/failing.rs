@@ -90,8 +90,9 @@ fn connect_and_hear(to: SocketAddr) -> &'static str {
 
 #[test]
 fn without_redispatch_the_same_member_is_tried_again() {
-    let site = Site::new(2)
-        .pool("method = \"round-robin\"\nredispatch = false\nretries = 1\nconnect_failures_max = 0");
+    let site = Site::new(2).pool(
+        "method = \"round-robin\"\nredispatch = false\nretries = 1\nconnect_failures_max = 0",
+    );
     let _alive = Member::echo(site.member_addr(2));
     let gateway = site.start();
     let mut endings: Vec<_> = (0..2).map(|_| connect_and_hear(site.front())).collect();
@@ -99,7 +100,10 @@ fn without_redispatch_the_same_member_is_tried_again() {
     assert_eq!(endings, ["echo", "reset"]);
     gateway.wait_record(2);
     let failed = gateway.records().into_iter().find(|record| record.letters == "SC").unwrap();
-    assert_eq!((failed.member.as_str(), failed.retries, failed.redispatched), ("m1:21050", 1, false));
+    assert_eq!(
+        (failed.member.as_str(), failed.retries, failed.redispatched),
+        ("m1:21050", 1, false)
+    );
 }
 
 #[test]

@@ -115,7 +115,8 @@ fn a_vanished_member_fails_probes_after_their_timeout() {
 #[test]
 fn clients_are_served_before_the_first_probe_is_over() {
     let site = Site::new(1).monitored("parent = \"http\"\nport = 25000").top("");
-    let config = site.config().replace("interval = \"100ms\"", "interval = \"1m\"\ntimeout = \"30s\"");
+    let config =
+        site.config().replace("interval = \"100ms\"", "interval = \"1m\"\ntimeout = \"30s\"");
     let probed = Member::silent(SocketAddr::new(site.member_addr(1).ip(), 25_000));
     let _member = Member::echo(site.member_addr(1));
     let gateway = oxpecker_testkit::Launch::new(crate::site::PROGRAM, &config).start();
@@ -157,8 +158,10 @@ fn without_a_monitor_failed_connects_take_a_member_out_for_a_while() {
 /// A client's failed connect is a reason to look now, not in half a minute.
 #[test]
 fn a_failed_connect_hurries_the_next_probe() {
-    let site = Site::new(2).monitored("").pool("method = \"round-robin\"\nconnect_failures_max = 0");
-    let config = site.config().replace("interval = \"100ms\"", "interval = \"10m\"\ntimeout = \"1s\"");
+    let site =
+        Site::new(2).monitored("").pool("method = \"round-robin\"\nconnect_failures_max = 0");
+    let config =
+        site.config().replace("interval = \"100ms\"", "interval = \"10m\"\ntimeout = \"1s\"");
     let mut members = [Member::echo(site.member_addr(1)), Member::echo(site.member_addr(2))];
     let gateway = oxpecker_testkit::Launch::new(crate::site::PROGRAM, &config).start();
     gateway.out.wait_count(2, "member changed health");

@@ -169,7 +169,8 @@ fn whoever_leaves_the_queue_frees_its_place() {
 #[test]
 fn a_new_member_serves_those_who_wait() {
     let site = Site::new(2).member(1, "connections_max = 1");
-    let _members = [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
+    let _members =
+        [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
     let both = site.config();
     let one = both.replace(", \"m2\"]", "]");
     assert_ne!(one, both);

@@ -38,7 +38,8 @@ fn a_broken_file_changes_nothing_and_is_explained_line_by_line() {
 #[test]
 fn a_port_in_use_keeps_the_old_configuration_whole() {
     let site = Site::new(2);
-    let _members = [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
+    let _members =
+        [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
     let one = site.config().replace("[\"m1\", \"m2\"]", "[\"m1\"]");
     let gateway = Launch::new(PROGRAM, &one).start();
     let (taken, free) = (site.net.addr(2), site.net.addr(3));
@@ -55,7 +56,8 @@ fn a_port_in_use_keeps_the_old_configuration_whole() {
 #[test]
 fn connections_outlive_their_listener_and_their_member() {
     let site = Site::new(2);
-    let _members = [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
+    let _members =
+        [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
     let one = site.config().replace("[\"m1\", \"m2\"]", "[\"m1\"]");
     let gateway = Launch::new(PROGRAM, &one).start();
     let mut old = connect(site.front());

@@ -64,7 +64,8 @@ fn reloads_inside_a_jail() {
         jail.display(),
         log.display()
     ));
-    let _members = [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
+    let _members =
+        [Member::named(site.member_addr(1), "m1"), Member::named(site.member_addr(2), "m2")];
     let one = site.config().replace("[\"m1\", \"m2\"]", "[\"m1\"]");
     let gateway = Launch::new(PROGRAM, &one).start();
     let root = fs::read_link(format!("/proc/{}/root", gateway.pid())).unwrap();
@@ -89,10 +90,8 @@ fn a_pidfile_in_a_directory_of_its_user_goes_away_at_the_end() {
     chown(&run, Some(NOBODY), Some(NOBODY)).unwrap();
     fs::set_permissions(&run, fs::Permissions::from_mode(0o755)).unwrap();
     let file = run.join("oxpecker.pid");
-    let site = Site::new(1).top(&format!(
-        "[process]\nuser = \"nobody\"\npidfile = \"{}\"",
-        file.display()
-    ));
+    let site = Site::new(1)
+        .top(&format!("[process]\nuser = \"nobody\"\npidfile = \"{}\"", file.display()));
     let mut gateway = site.start();
     assert_eq!(pid_in(&file), gateway.pid());
     gateway.signal(Signal::SIGTERM);

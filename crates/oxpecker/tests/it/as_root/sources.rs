@@ -13,10 +13,8 @@ use crate::site::Site;
 fn source_addresses_take_turns() {
     let site = Site::new(1);
     let sources: Vec<IpAddr> = (60..63).map(|host| site.net.ip(host)).collect();
-    let site = site.pool(&format!(
-        "source = [\"{}\", \"{}\", \"{}\"]",
-        sources[0], sources[1], sources[2]
-    ));
+    let site = site
+        .pool(&format!("source = [\"{}\", \"{}\", \"{}\"]", sources[0], sources[1], sources[2]));
     let _member = Member::tells_peer(site.member_addr(1));
     let _gateway = site.start();
     let mut seen: Vec<IpAddr> = (0..6)
@@ -73,11 +71,9 @@ fn used_up_ports_are_named_and_a_second_source_helps() {
         let two = format!("source = [\"{first}\", \"{second}\"]\nretries = 0");
         let member = Member::echo(site.member_addr(1));
         let config = site.config().replace("monitor = \"none\"", "monitor = \"none\"\n#SOURCE");
-        let gateway = oxpecker_testkit::Launch::new(
-            crate::site::PROGRAM,
-            &config.replace("#SOURCE", &one),
-        )
-        .start();
+        let gateway =
+            oxpecker_testkit::Launch::new(crate::site::PROGRAM, &config.replace("#SOURCE", &one))
+                .start();
         // Clients need ports too: each has an address of its own.
         let client = |number| connect_from(site.net.client(number), site.front());
         let mut open: Vec<_> = (0..4).map(client).collect();

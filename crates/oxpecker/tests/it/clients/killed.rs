@@ -20,9 +20,11 @@ fn only_the_sessions_of_a_killed_coordinator_end() {
     // Nobody has told the gateway yet; still no client is turned away.
     let seen = client.ask("connects 20");
     assert!(!seen.contains("ERROR"), "{seen}");
-    for (count, index) in seen.split(' ').map(|entry| entry.split_once(':').unwrap()).map(
-        |(pid, count)| (count.parse::<u32>().unwrap(), cluster.index_of(pid)),
-    ) {
+    for (count, index) in seen
+        .split(' ')
+        .map(|entry| entry.split_once(':').unwrap())
+        .map(|(pid, count)| (count.parse::<u32>().unwrap(), cluster.index_of(pid)))
+    {
         assert!(index != killed && count > 0, "{seen}");
     }
     assert!(client.ask("finish a").starts_with("ERROR"));

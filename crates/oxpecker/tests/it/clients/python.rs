@@ -23,7 +23,7 @@ vip BOOLEAN
 signed_up TIMESTAMP
 amount DECIMAL
 seconds DOUBLE
-(1, 'Hana Dlamini', False, '2020-01-01 02:11:59', '499.00', 1.419)
+(1, 'Hana Dlamini', False, '2020-01-01 02:11:59', '199.90', 1.409)
 a million rows as sent
 ";
     assert_eq!(rest, expected);
