@@ -21,6 +21,7 @@ pub struct Config {
     pub nodes: Vec<Node>,
     pub pools: Vec<Pool>,
     pub virtuals: Vec<Virtual>,
+    pub acmes: Vec<Acme>,
 }
 
 /// `[process]`: the operating-system side of the gateway.
@@ -254,6 +255,9 @@ pub struct Monitor {
     pub rise: u32,
     /// Port to probe; `None` = the member's own.
     pub port: Option<u16>,
+    /// Probe inside TLS, with the same verification as traffic. Comes from the monitor's own
+    /// `tls` or from the virtual servers that use the pool.
+    pub tls: Option<TlsServer>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -302,6 +306,12 @@ pub struct Virtual {
     pub protocol_profile: ProtocolProfile,
     pub tls_client: Option<TlsClient>,
     pub tls_server: Option<TlsServer>,
+    /// The name clients use; certificates are checked against it.
+    pub public_name: Option<String>,
+    /// Look at the ClientHello of passed-through TLS, for the record and for `sni_routes`.
+    pub sni_peek: bool,
+    /// The first that fits the client's server name replaces `pool`.
+    pub sni_routes: Vec<SniRoute>,
     /// Empty = everybody.
     pub allow: Vec<IpNet>,
     /// Checked before `allow`.
@@ -319,6 +329,14 @@ pub struct Virtual {
     pub dual_stack: bool,
     /// Permission bits of a Unix-socket listener, such as 0o660.
     pub socket_mode: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SniRoute {
+    /// A name, or `*.` and a name for exactly one label before it; lower case.
+    pub name: String,
+    /// Index into [`Config::pools`].
+    pub pool: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -386,16 +404,86 @@ pub struct Keepalive {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TlsClient {
     pub name: String,
+    /// Chosen by the name the client asks for; the first one when none fits.
     pub certificates: Vec<Certificate>,
+    pub versions: TlsVersions,
+    /// In IANA's names, best first; empty = the library's safe default.
+    pub cipher_suites: Vec<String>,
+    /// Protocol names offered; empty = the extension is not answered.
+    pub alpn: Vec<String>,
+    /// Resumption by session tickets.
+    pub tickets: bool,
+    pub client_auth: Option<ClientAuth>,
+    /// Handshakes that one source address may begin in a second; `None` = no limit.
+    pub handshakes_per_source: Option<u32>,
+}
+
+/// Certificates of clients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientAuth {
+    pub ca_file: PathBuf,
+    pub crl_file: Option<PathBuf>,
+    /// Clients without a certificate may come too.
+    pub optional: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TlsVersions {
+    pub min: TlsVersion,
+    pub max: TlsVersion,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    V1_2,
+    V1_3,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Certificate {
+    Files(CertificateFiles),
+    /// Obtained and renewed from an ACME authority.
+    Acme { acme: usize, names: Vec<String> },
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Certificate {
+pub struct CertificateFiles {
     pub certificate: PathBuf,
     /// `None` = in the certificate's file.
     pub key: Option<PathBuf>,
     pub chain: Option<PathBuf>,
-    pub passphrase: Option<Secret>,
+    pub passphrase: Option<Passphrase>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Passphrase {
+    Value(Secret),
+    /// Run without a shell when the key is read; its first line of output is the passphrase.
+    Command(Vec<String>),
+}
+
+/// `[acme.NAME]`: an authority that issues certificates by itself (RFC 8555).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Acme {
+    pub name: String,
+    pub directory: String,
+    /// Mail addresses, without `mailto:`.
+    pub contact: Vec<String>,
+    pub challenge: AcmeChallenge,
+    /// Account, keys and certificates.
+    pub state: PathBuf,
+    /// Trust for the directory itself; `None` = the system's roots.
+    pub ca_file: Option<PathBuf>,
+    pub renew_before: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AcmeChallenge {
+    /// Answered on the virtual servers' own listeners.
+    TlsAlpn01,
+    /// Answered by a small server of ours on this address (port 80 to the outside).
+    Http01 { listen: SocketAddr },
 }
 
 /// `[profile.tls_server.NAME]`: TLS toward the members.
@@ -403,15 +491,24 @@ pub struct Certificate {
 pub struct TlsServer {
     pub name: String,
     pub verify: Verify,
-    /// Name every member's certificate must carry; `None` = the node's address or name.
+    /// Name every member's certificate must carry; `None` = the node's name or address.
     pub server_name: Option<String>,
     /// `None` = the system's roots.
     pub ca_file: Option<PathBuf>,
+    pub crl_file: Option<PathBuf>,
+    pub versions: TlsVersions,
+    pub cipher_suites: Vec<String>,
+    /// Shown to members that ask for one.
+    pub certificate: Option<CertificateFiles>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verify {
+    /// Chain, dates and name.
     Required,
+    /// The member's own certificate must have one of these SHA-256 fingerprints; nothing else
+    /// is looked at.
+    Pinned(Vec<[u8; 32]>),
     None,
 }
 
