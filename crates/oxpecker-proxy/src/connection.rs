@@ -16,8 +16,9 @@ use tokio::time::Instant;
 
 use crate::counters::Moved;
 use crate::limit::Permit;
-use crate::record::{ClientAddr, Close, Counts, Record};
-use crate::relay::{End, Patience, Watch};
+use crate::endpoint::Endpoint;
+use crate::record::{ClientAddr, Close, Counts, Record, TlsFacts};
+use crate::relay::{End, Patience, Relay, Watch};
 use crate::socket::Stream;
 use crate::state::{MemberState, VirtualState};
 use crate::worker::Worker;
@@ -53,12 +54,13 @@ pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Outp
         lease: None,
         counts: Counts::default(),
         bytes: (0, 0),
+        tls: None,
         process,
         own,
     });
     async move {
         session.registered.conn.attach().await;
-        let mut stream = Some(stream);
+        let mut stream = Some(Endpoint::Plain(stream));
         while let Some(client) = stream.take() {
             // Boxed: everything up to the relay is short and large, the relay is long and small.
             let mut relay = match Box::pin(establish::establish(&mut session, client)).await {
@@ -71,9 +73,10 @@ pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Outp
                 session.leave_member();
                 let client = relay.into_client();
                 // The relay made both sides ready for a reset, but this one goes on.
-                let _ = client.socket().set_linger(None);
+                let _ = client.stream().socket().set_linger(None);
                 stream = Some(client);
             } else {
+                session.note_truncation(&relay);
                 session.finish(close_of(&end, relay.member_finished()));
             }
         }
@@ -110,6 +113,8 @@ pub(crate) struct Session {
     lease: Option<MemberId>,
     counts: Counts,
     bytes: (u64, u64),
+    /// What TLS with the client agreed on.
+    tls: Option<Box<TlsFacts>>,
     registered: Registered,
     process: Permit,
     own: Permit,
@@ -143,6 +148,19 @@ impl Session {
         Some(load)
     }
 
+    fn note_truncation(&mut self, relay: &Relay) {
+        if let Some(tls) = &mut self.tls {
+            tls.truncated = relay.client_truncated();
+        }
+        if relay.member_truncated() {
+            let member = self.last_member.as_ref().map_or("-", |member| &member.name);
+            tracing::warn!(
+                client = %self.client, member,
+                "a member's TLS stream ended without close_notify: the last answer may be incomplete"
+            );
+        }
+    }
+
     fn finish(&mut self, close: Close) {
         self.counts.process = self.process.limit().open();
         self.counts.virtual_server = self.own.limit().open();
@@ -167,6 +185,7 @@ impl Session {
             bytes_up: self.bytes.0,
             bytes_down: self.bytes.1,
             close,
+            tls: self.tls.as_deref(),
             counts: self.counts,
         };
         if let Some(line) = record.line(settings.format) {
@@ -215,6 +234,6 @@ mod tests {
     #[test]
     fn an_idle_connection_stays_small() {
         assert!(future_bytes(serve) <= 416, "{}", future_bytes(serve));
-        assert!(size_of::<Session>() <= 248, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 256, "{}", size_of::<Session>());
     }
 }

@@ -23,8 +23,11 @@ use crate::limit::{Limit, Queue};
 use crate::listener::{self, ListenError, ListenerKey};
 use crate::log::{Log, LogError};
 use crate::probe::Probes;
+use crate::quota::OncePer;
 use crate::resolve::{self, Resolver};
 use crate::state::{MemberState, NodeState, PoolState, Shared, Topology, VirtualState};
+use crate::tls::client::ClientTls;
+use crate::tls::{self, TlsError, TlsSides};
 use crate::worker::{Command, ListenerId, WorkerHandle};
 
 /// Descriptors for everything but client connections: logs, probes, pipes, runtimes.
@@ -51,17 +54,30 @@ pub enum ApplyError {
          raise `LimitNOFILE` (systemd) or `ulimit -n`, or lower `connections_max`"
     )]
     Descriptors { connections: u32, needed: u64, limit: u64 },
-    #[error(
-        "virtual server `{virtual_server}` has a TLS profile: this version checks TLS profiles but \
-         does not end TLS yet; use `type = \"layer4\"` without profiles to pass TLS through"
-    )]
-    Tls { virtual_server: String },
+    #[error("failed to set up TLS for virtual server `{virtual_server}`")]
+    Tls {
+        virtual_server: String,
+        #[source]
+        source: TlsError,
+    },
+    #[error("failed to set up TLS for the monitor of pool `{pool}`")]
+    MonitorTls {
+        pool: String,
+        #[source]
+        source: TlsError,
+    },
     #[error("failed to start worker thread {index}")]
     Worker {
         index: usize,
         #[source]
         source: io::Error,
     },
+}
+
+/// TLS of virtual servers and of pools' monitors, in the configuration's order.
+struct TlsSetup {
+    virtuals: Vec<Arc<TlsSides>>,
+    monitors: Vec<Option<Arc<ClientTls>>>,
 }
 
 /// What a drain ended with.
@@ -81,7 +97,8 @@ pub struct Gateway {
     probes: Probes,
     resolver: Resolver,
     next_listener: u64,
-    expiry: tokio::task::AbortHandle,
+    /// Tasks that run for as long as the gateway.
+    chores: [tokio::task::AbortHandle; 2],
 }
 
 #[derive(Debug)]
@@ -118,7 +135,10 @@ impl Gateway {
                     .map_err(|source| ApplyError::Worker { index, source })
             })
             .collect::<Result<_, _>>()?;
-        let expiry = tokio::spawn(expire(Arc::clone(&shared))).abort_handle();
+        let chores = [
+            tokio::spawn(expire(Arc::clone(&shared))).abort_handle(),
+            tokio::spawn(tls::watch::watch(Arc::clone(&shared))).abort_handle(),
+        ];
         let mut gateway = Self {
             shared,
             workers,
@@ -126,7 +146,7 @@ impl Gateway {
             probes: Probes::default(),
             resolver: Resolver::default(),
             next_listener: 0,
-            expiry,
+            chores,
         };
         gateway.apply_with(config, inherited).await?;
         Ok(gateway)
@@ -146,7 +166,7 @@ impl Gateway {
         config: &Config,
         mut inherited: Vec<Socket>,
     ) -> Result<(), ApplyError> {
-        refuse_tls(config)?;
+        let tls = self.set_up_tls(config)?;
         let connections_max = connections_max(config, self.workers.len())?;
         let addresses = resolve_all(config).await;
         let opened = self.open_listeners(config, &mut inherited)?;
@@ -155,7 +175,7 @@ impl Gateway {
         for socket in inherited {
             tracing::warn!(address = ?socket.local_addr().ok(), "no virtual server listens on an inherited socket, closing it");
         }
-        let topology = self.configure(config, addresses);
+        let topology = self.configure(config, addresses, tls);
         self.shared.connections.set_max(connections_max);
         self.use_listeners(&topology, opened).await;
         self.probes.apply(&self.shared, &topology);
@@ -165,6 +185,29 @@ impl Gateway {
             pool.queue.all_may_try();
         }
         Ok(())
+    }
+
+    /// Reads certificates and keys of all virtual servers and monitors, in their order.
+    fn set_up_tls(&self, config: &Config) -> Result<TlsSetup, ApplyError> {
+        let old = self.shared.topology();
+        let set_up = |virtual_server: &Virtual| {
+            let known = old.virtuals.iter().find(|known| known.config.name == virtual_server.name);
+            TlsSides::new(virtual_server, known.map(|known| &*known.tls))
+                .map(Arc::new)
+                .map_err(|source| ApplyError::Tls {
+                    virtual_server: virtual_server.name.clone(),
+                    source,
+                })
+        };
+        let monitor = |pool: &Pool| {
+            let profile = pool.monitor.as_ref().and_then(|monitor| monitor.tls.as_ref());
+            let set_up = profile.map(|profile| tls::client(profile).map(Arc::new)).transpose();
+            set_up.map_err(|source| ApplyError::MonitorTls { pool: pool.name.clone(), source })
+        };
+        Ok(TlsSetup {
+            virtuals: config.virtuals.iter().map(set_up).collect::<Result<_, _>>()?,
+            monitors: config.pools.iter().map(monitor).collect::<Result<_, _>>()?,
+        })
     }
 
     fn open_listeners(
@@ -187,7 +230,12 @@ impl Gateway {
     /// Tells the balancer, and builds the new snapshot around the running counts of the old.
     ///
     /// Both under the balancer's lock: whoever is given a new member finds it in the snapshot.
-    fn configure(&self, config: &Config, addresses: Vec<Option<IpAddr>>) -> Arc<Topology> {
+    fn configure(
+        &self,
+        config: &Config,
+        addresses: Vec<Option<IpAddr>>,
+        tls: TlsSetup,
+    ) -> Arc<Topology> {
         let pools = config.pools.iter().map(|pool| convert::pool(pool, &config.nodes)).collect();
         let tables = config.virtuals.iter().filter_map(convert::table).collect();
         let mut balancer = self.shared.balancer();
@@ -210,15 +258,20 @@ impl Gateway {
         let pools: Vec<_> = config
             .pools
             .iter()
-            .filter_map(|pool| self.pool_state(pool, config, &nodes, &old, &balancer).map(Arc::new))
+            .zip(tls.monitors)
+            .filter_map(|(pool, tls)| {
+                let state = self.pool_state(pool, config, &nodes, &old, &balancer)?;
+                Some(Arc::new(PoolState { monitor_tls: tls, ..state }))
+            })
             .collect();
         let virtuals = config
             .virtuals
             .iter()
-            .filter_map(|virtual_server| {
+            .zip(tls.virtuals)
+            .filter_map(|(virtual_server, tls)| {
                 let name = &config.pools[virtual_server.pool].name;
                 let pool = pools.iter().find(|pool| pool.config.name == *name)?;
-                Some(Arc::new(self.virtual_state(virtual_server, pool, &old, &balancer)))
+                Some(Arc::new(self.virtual_state(virtual_server, pool, tls, &old, &balancer)))
             })
             .collect();
         let topology = Arc::new(Topology { virtuals, pools, nodes });
@@ -249,6 +302,7 @@ impl Gateway {
                     || Arc::new(Notify::new()),
                     |member| Arc::clone(&member.probe_now),
                 ),
+                tls_failed: OncePer::default(),
             }))
         });
         let members = members.collect();
@@ -259,6 +313,7 @@ impl Gateway {
             members,
             queue,
             source_turn: AtomicUsize::new(0),
+            monitor_tls: None,
         })
     }
 
@@ -266,6 +321,7 @@ impl Gateway {
         &self,
         virtual_server: &Virtual,
         pool: &Arc<PoolState>,
+        tls: Arc<TlsSides>,
         old: &Topology,
         balancer: &Balancer,
     ) -> VirtualState {
@@ -282,6 +338,7 @@ impl Gateway {
             table: balancer.table_id(&virtual_server.name),
             connections,
             traffic: known.map_or_else(|| self.new_traffic(), |known| Arc::clone(&known.traffic)),
+            tls,
         }
     }
 
@@ -401,16 +458,7 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        self.expiry.abort();
-    }
-}
-
-/// Better no start than clear text where encryption was asked for.
-fn refuse_tls(config: &Config) -> Result<(), ApplyError> {
-    let with_tls = |v: &&Virtual| v.tls_client.is_some() || v.tls_server.is_some();
-    match config.virtuals.iter().find(with_tls) {
-        Some(found) => Err(ApplyError::Tls { virtual_server: found.name.clone() }),
-        None => Ok(()),
+        self.chores.iter().for_each(tokio::task::AbortHandle::abort);
     }
 }
 

@@ -8,6 +8,7 @@ mod accept;
 mod connection;
 mod convert;
 mod counters;
+mod endpoint;
 mod gateway;
 mod limit;
 mod listener;
@@ -19,8 +20,10 @@ mod relay;
 mod resolve;
 mod socket;
 mod state;
+mod tls;
 mod worker;
 
 pub use gateway::{ApplyError, Drained, Gateway};
 pub use listener::ListenError;
 pub use log::{Log, LogError};
+pub use tls::{ClientTlsError, KeyError, ServerTlsError, TlsError};

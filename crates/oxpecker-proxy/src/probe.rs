@@ -20,8 +20,10 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::convert::wire_version;
-use crate::socket::{self, Dial, Stream};
+use crate::endpoint::Endpoint;
+use crate::socket::{self, Dial};
 use crate::state::{MemberState, Shared, Topology};
+use crate::tls::client::ClientTls;
 
 /// A probe that comes back this much too late says more about us (stopped, starved) than about
 /// the member, and is not counted.
@@ -29,6 +31,9 @@ const LATE: Duration = Duration::from_secs(1);
 
 /// Least time between two probes of a member, however often clients fail to connect.
 const HURRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// Holds a whole TLS record; answers of healthy members are smaller.
+const RECEIVE_BYTES: usize = 32 * 1024;
 
 /// Why a probe failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,8 @@ enum Failure {
     Connect(io::Error),
     #[error("{stage}: {error}")]
     Io { stage: String, error: io::Error },
+    #[error("TLS: {0}")]
+    Tls(String),
     #[error("{0}")]
     Answer(ProbeError),
     #[error("not connected within {0:?}")]
@@ -68,15 +75,22 @@ struct Target {
     source: Vec<IpAddr>,
     /// The member expects a PROXY header on its own port.
     send_proxy: Option<ProxyVersion>,
+    tls: Option<Arc<ClientTls>>,
 }
 
 impl Target {
-    fn new(member: &Arc<MemberState>, monitor: &Monitor, pool: &Pool) -> Self {
+    fn new(
+        member: &Arc<MemberState>,
+        monitor: &Monitor,
+        pool: &Pool,
+        tls: Option<Arc<ClientTls>>,
+    ) -> Self {
         Self {
             member: Arc::clone(member),
             monitor: monitor.clone(),
             source: pool.source.clone(),
             send_proxy: pool.send_proxy.filter(|_| monitor.port.is_none()),
+            tls,
         }
     }
 
@@ -85,6 +99,9 @@ impl Target {
             && self.monitor == other.monitor
             && self.source == other.source
             && self.send_proxy == other.send_proxy
+            // A reload reads certificate files anew.
+            && self.tls.is_none()
+            && other.tls.is_none()
     }
 }
 
@@ -96,7 +113,7 @@ impl Probes {
         for pool in &topology.pools {
             let Some(monitor) = &pool.config.monitor else { continue };
             for member in &pool.members {
-                let target = Target::new(member, monitor, &pool.config);
+                let target = Target::new(member, monitor, &pool.config, pool.monitor_tls.clone());
                 let kept =
                     before.remove(&member.id).filter(|running| running.target.is_same(&target));
                 let running = kept.unwrap_or_else(|| {
@@ -173,19 +190,35 @@ async fn attempt(target: &Target) -> Result<Verdict, Failure> {
     let dial = Dial { to, from, transparent: None, keepalive: None, user_timeout: None };
     let limit = monitor.timeout;
     let Some(mut conversation) = conversation(monitor, &to.to_string()) else {
-        return match timeout(limit, socket::connect(&dial)).await {
-            Ok(Ok(_)) => {
-                Ok(Verdict { state: State::Alive, version: None, webserver_address: None })
-            }
-            Ok(Err(error)) => Err(Failure::Connect(error)),
+        let alive = Verdict { state: State::Alive, version: None, webserver_address: None };
+        return match timeout(limit, open(target, &dial)).await {
+            Ok(result) => result.map(|_| alive),
             Err(_) => Err(Failure::ConnectTimedOut(limit)),
         };
     };
-    match timeout(limit, converse(&dial, target.send_proxy, conversation.as_mut())).await {
+    match timeout(limit, converse(target, &dial, conversation.as_mut())).await {
         Ok(result) => result,
         Err(_) => {
             let answer = ProbeError::Silent { during: conversation.stage() };
             Err(Failure::TimedOut { answer, limit })
+        }
+    }
+}
+
+/// A connection that is ready for the probe's own bytes.
+async fn open(target: &Target, dial: &Dial<'_>) -> Result<Endpoint, Failure> {
+    let stream = socket::connect(dial).await.map_err(Failure::Connect)?;
+    if let Some(version) = target.send_proxy {
+        // A header that says the connection is the gateway's own.
+        let mut header = Vec::new();
+        proxy_header::write_local(wire_version(version), &mut header);
+        stream.write_all(&header).await.map_err(Failure::Connect)?;
+    }
+    match &target.tls {
+        None => Ok(Endpoint::Plain(stream)),
+        Some(tls) => {
+            let tls = tls.connect(stream, &target.member.node.host).await.map_err(Failure::Tls)?;
+            Ok(Endpoint::Tls(Box::new(tls)))
         }
     }
 }
@@ -217,44 +250,35 @@ fn wire_login(login: &Login) -> wire::Login {
 }
 
 async fn converse(
+    target: &Target,
     dial: &Dial<'_>,
-    send_proxy: Option<ProxyVersion>,
     conversation: &mut (dyn Conversation + Send + Sync),
 ) -> Result<Verdict, Failure> {
-    let mut stream = socket::connect(dial).await.map_err(Failure::Connect)?;
-    let mut send = introduced(send_proxy, conversation.start());
-    let mut buffer = vec![0; 4096];
+    let mut endpoint = open(target, dial).await?;
+    let mut send = conversation.start();
+    let mut buffer = vec![0; RECEIVE_BYTES];
     loop {
         let stage = |error| Failure::Io { stage: conversation.stage().to_string(), error };
-        stream.write_all(&send).await.map_err(stage)?;
+        endpoint.write_all(&send).await.map_err(stage)?;
         send.clear();
-        match receive(&stream, conversation, &mut buffer).await? {
+        match receive(&mut endpoint, conversation, &mut buffer).await? {
             Progress::NeedMore => {}
             Progress::Send(bytes) => send = bytes,
             Progress::Reconnect { send: bytes } => {
-                stream = socket::connect(dial).await.map_err(Failure::Connect)?;
-                send = introduced(send_proxy, bytes);
+                endpoint = open(target, dial).await?;
+                send = bytes;
             }
             Progress::Done(verdict) => return Ok(verdict),
         }
     }
 }
 
-/// In front of the first bytes: a header that says the connection is the gateway's own.
-fn introduced(send_proxy: Option<ProxyVersion>, bytes: Vec<u8>) -> Vec<u8> {
-    let Some(version) = send_proxy else { return bytes };
-    let mut send = Vec::new();
-    proxy_header::write_local(wire_version(version), &mut send);
-    send.extend(bytes);
-    send
-}
-
 async fn receive(
-    stream: &Stream,
+    endpoint: &mut Endpoint,
     conversation: &mut (dyn Conversation + Send + Sync),
     buffer: &mut [u8],
 ) -> Result<Progress, Failure> {
-    match stream.read(buffer).await {
+    match endpoint.read(buffer).await {
         Ok(0) => conversation.closed().map_err(Failure::Answer),
         Ok(n) => conversation.receive(&buffer[..n]).map_err(Failure::Answer),
         Err(error) => match conversation.closed() {

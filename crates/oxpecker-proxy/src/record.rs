@@ -13,6 +13,8 @@ use jiff::tz::TimeZone;
 use oxpecker_config::model::AccessFormat;
 use serde_json::json;
 
+use crate::tls::TlsStream;
+
 /// Everything known of a connection at its end.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
@@ -29,7 +31,36 @@ pub(crate) struct Record<'a> {
     pub(crate) bytes_up: u64,
     pub(crate) bytes_down: u64,
     pub(crate) close: Close,
+    /// `None` = clear text.
+    pub(crate) tls: Option<&'a TlsFacts>,
     pub(crate) counts: Counts,
+}
+
+/// What TLS with a client agreed on.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsFacts {
+    version: &'static str,
+    cipher: &'static str,
+    server_name: Option<String>,
+    resumed: bool,
+    /// The client ended without close_notify.
+    pub(crate) truncated: bool,
+}
+
+impl TlsFacts {
+    pub(crate) fn of(tls: &TlsStream) -> Self {
+        let agreed = tls.agreed();
+        Self {
+            version: agreed.protocol_version().and_then(|version| version.as_str()).unwrap_or("-"),
+            cipher: agreed
+                .negotiated_cipher_suite()
+                .and_then(|suite| suite.suite().as_str())
+                .unwrap_or("-"),
+            server_name: tls.server_name().map(str::to_owned),
+            resumed: agreed.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
+            truncated: false,
+        }
+    }
 }
 
 /// Open connections, this one included, when it ended.
@@ -82,6 +113,8 @@ pub(crate) enum Close {
     ClientLeftQueue,
     Denied,
     BadPrelude,
+    TlsFailed,
+    TooManyHandshakes,
     NoResources,
     MemberDown,
     OperatorDrain,
@@ -103,7 +136,7 @@ impl Close {
             Self::QueueFull => "SQ",
             Self::QueueTimeout => "sQ",
             Self::ClientLeftQueue => "CQ",
-            Self::Denied | Self::BadPrelude => "PR",
+            Self::Denied | Self::BadPrelude | Self::TlsFailed | Self::TooManyHandshakes => "PR",
             Self::NoResources => "RC",
             Self::MemberDown => "DD",
             Self::OperatorDrain => "KD",
@@ -136,6 +169,8 @@ impl Close {
             Self::ClientLeftQueue => "client left the queue",
             Self::Denied => "denied by address",
             Self::BadPrelude => "bad or missing PROXY header",
+            Self::TlsFailed => "TLS handshake failed",
+            Self::TooManyHandshakes => "too many handshakes from this source",
             Self::NoResources => "out of descriptors, ports, memory or permission",
             Self::MemberDown => "member was marked down",
             Self::OperatorDrain => "drain deadline",
@@ -157,11 +192,12 @@ impl Record<'_> {
         let time = self.accepted.to_zoned(TimeZone::system());
         let counts = &self.counts;
         format!(
-            "{client} [{time}] {virtual_server} {pool}/{member} {tw}/{tc}/{tt} {bytes} {letters} \
+            "{client} [{time}] {virtual_server}{tilde} {pool}/{member} {tw}/{tc}/{tt} {bytes} {letters} \
              {ac}/{fc}/{bc}/{sc}/{plus}{rc} 0/{bq}",
             client = self.client,
             time = time.strftime("%d/%b/%Y:%H:%M:%S%.3f"),
             virtual_server = self.virtual_server,
+            tilde = if self.tls.is_some() { "~" } else { "" },
             pool = self.pool,
             member = self.member.unwrap_or("<NOSRV>"),
             tw = Millis(self.queued),
@@ -195,6 +231,13 @@ impl Record<'_> {
             "bytes_down": self.bytes_down,
             "end_state": self.close.letters(),
             "reason": self.close.reason(),
+            "tls": self.tls.map(|tls| json!({
+                "version": tls.version,
+                "cipher": tls.cipher,
+                "server_name": tls.server_name,
+                "resumed": tls.resumed,
+                "truncated": tls.truncated,
+            })),
             "connections": {
                 "process": counts.process,
                 "virtual": counts.virtual_server,

@@ -18,12 +18,12 @@ use tokio::time::{Instant, Sleep};
 
 use crate::connection::registry::Cut;
 use crate::counters::Moved;
-use crate::socket::Stream;
+use crate::endpoint::Endpoint;
 use flow::{Flow, FlowPoll, Peer};
 
 /// Where the measurements put the knee: 1 MB fetches cost as little as through a pipe, and one
 /// buffer a thread is no memory worth counting.
-const SCRATCH_BYTES: usize = 256 * 1024;
+pub(crate) const SCRATCH_BYTES: usize = 256 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
@@ -61,8 +61,8 @@ pub(crate) trait Watch {
 
 /// Small on purpose: with its two streams it is most of what an idle connection costs.
 pub(crate) struct Relay {
-    client: Stream,
-    member: Stream,
+    client: Endpoint,
+    member: Endpoint,
     up: Flow,
     down: Flow,
     /// When a byte last moved. One moment serves both sides: a byte that moves is activity of
@@ -71,7 +71,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(crate) fn new(client: Stream, member: Stream) -> Self {
+    pub(crate) fn new(client: Endpoint, member: Endpoint) -> Self {
         Self { client, member, up: Flow::default(), down: Flow::default(), active: Instant::now() }
     }
 
@@ -94,15 +94,15 @@ impl Relay {
         match &end {
             End::Finished => {}
             End::Cut(Cut::Drop) => {
-                for side in [&self.client, &self.member] {
+                for side in [self.client.stream(), self.member.stream()] {
                     if side.silence_on_close().is_err() {
                         side.reset_on_close();
                     }
                 }
             }
             _ => {
-                self.client.reset_on_close();
-                self.member.reset_on_close();
+                self.client.stream().reset_on_close();
+                self.member.stream().reset_on_close();
             }
         }
         end
@@ -118,8 +118,16 @@ impl Relay {
         self.down.ended()
     }
 
+    pub(crate) fn client_truncated(&self) -> bool {
+        self.client.was_truncated()
+    }
+
+    pub(crate) fn member_truncated(&self) -> bool {
+        self.member.was_truncated()
+    }
+
     /// For a relay that has to begin anew with another member.
-    pub(crate) fn into_client(self) -> Stream {
+    pub(crate) fn into_client(self) -> Endpoint {
         self.client
     }
 
@@ -148,7 +156,7 @@ impl Relay {
     }
 
     fn poll_flows(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<End> {
-        match self.up.poll(cx, &self.client, &self.member, scratch) {
+        match self.up.poll(cx, &mut self.client, &mut self.member, scratch) {
             FlowPoll::Pending | FlowPoll::Done => {}
             FlowPoll::Failed(Peer::From) => return Poll::Ready(End::ClientGone),
             // The member takes no more, but its last words may still lie unread: the other
@@ -159,7 +167,7 @@ impl Relay {
                 self.down.cut_off();
             }
         }
-        match self.down.poll(cx, &self.member, &self.client, scratch) {
+        match self.down.poll(cx, &mut self.member, &mut self.client, scratch) {
             FlowPoll::Pending => Poll::Pending,
             FlowPoll::Done if self.up.is_broken() => Poll::Ready(End::MemberGone),
             FlowPoll::Done if self.up.is_done() => Poll::Ready(End::Finished),

@@ -19,6 +19,8 @@ use crate::counters::Traffic;
 use crate::limit::{Limit, Queue};
 use crate::log::Log;
 use crate::quota::OncePer;
+use crate::tls::TlsSides;
+use crate::tls::client::ClientTls;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -55,6 +57,7 @@ pub(crate) struct VirtualState {
     pub(crate) table: Option<TableId>,
     pub(crate) connections: Arc<Limit>,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) tls: Arc<TlsSides>,
 }
 
 #[derive(Debug)]
@@ -65,6 +68,8 @@ pub(crate) struct PoolState {
     pub(crate) queue: Arc<Queue>,
     /// Which of the source addresses is next.
     pub(crate) source_turn: AtomicUsize,
+    /// Probes go through TLS.
+    pub(crate) monitor_tls: Option<Arc<ClientTls>>,
 }
 
 #[derive(Debug)]
@@ -77,6 +82,7 @@ pub(crate) struct MemberState {
     pub(crate) traffic: Arc<Traffic>,
     /// A client could not connect: look at once, not at the next interval.
     pub(crate) probe_now: Arc<Notify>,
+    pub(crate) tls_failed: OncePer,
 }
 
 #[derive(Debug)]

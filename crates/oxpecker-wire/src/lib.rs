@@ -5,6 +5,7 @@
 //! clock or keeps state outside its own values, and no input makes it panic or grow without bound.
 
 pub mod beeswax;
+pub mod client_hello;
 pub mod hs2;
 pub mod http;
 pub mod probe;

@@ -15,10 +15,12 @@ use tokio::time::{Instant, timeout};
 use super::Session;
 use super::prelude;
 use super::registry::Cut;
-use crate::record::{ClientAddr, Close};
+use crate::endpoint::Endpoint;
+use crate::record::{ClientAddr, Close, TlsFacts};
 use crate::relay::Relay;
 use crate::socket::{self, Dial, Stream};
 use crate::state::MemberState;
+use crate::tls::{self, TlsStream};
 
 /// Pause before the same member is tried again: long enough for a restart to make a difference.
 const SAME_MEMBER_PAUSE: Duration = Duration::from_secs(1);
@@ -40,6 +42,8 @@ enum ConnectError {
     Resources(#[source] io::Error),
     #[error("{0}")]
     Io(io::Error),
+    #[error("TLS with the member failed: {0}")]
+    Tls(String),
 }
 
 impl ConnectError {
@@ -55,43 +59,83 @@ impl ConnectError {
                  look for a firewall rule"
             }
             Self::Resources(_) => "raise the descriptor limit, or lower `connections_max`",
-            Self::Unresolved | Self::TimedOut(_) | Self::Io(_) => "-",
+            Self::Unresolved | Self::TimedOut(_) | Self::Io(_) | Self::Tls(_) => "-",
         }
     }
 }
 
 /// Returns a relay that is ready to run, or why there is nothing to relay.
-pub(super) async fn establish(session: &mut Session, client: Stream) -> Result<Relay, Close> {
+pub(super) async fn establish(session: &mut Session, client: Endpoint) -> Result<Relay, Close> {
     let conn = Arc::clone(&session.registered.conn);
+    let mut client = Some(client);
     let result = tokio::select! {
-        result = admit_and_connect(session, &client) => result,
+        result = admit_and_connect(session, &mut client) => result,
         cut = conn.cut() => Err(match cut {
             Cut::Drain => Close::OperatorDrain,
             Cut::MemberDown | Cut::Drop | Cut::Reselect => Close::MemberDown,
         }),
     };
-    match result {
-        Ok(member) => Ok(Relay::new(client, member)),
-        Err(close) => {
-            // A clean end would look like an empty answer.
-            client.reset_on_close();
-            Err(close)
+    match (result, client) {
+        (Ok(member), Some(client)) => Ok(Relay::new(client, member)),
+        (result, client) => {
+            if let Some(client) = client {
+                // A clean end would look like an empty answer.
+                client.stream().reset_on_close();
+            }
+            Err(result.err().unwrap_or(Close::TlsFailed))
         }
     }
 }
 
-async fn admit_and_connect(session: &mut Session, client: &Stream) -> Result<Stream, Close> {
-    if session.policy.config.accept_proxy.is_some() && session.connected.is_none() {
-        prelude::receive(session, client).await?;
+/// `client` is empty afterwards if its TLS handshake failed.
+async fn admit_and_connect(
+    session: &mut Session,
+    client: &mut Option<Endpoint>,
+) -> Result<Endpoint, Close> {
+    // Not again when a connection is to go on with another member.
+    if session.connected.is_none() {
+        let Some(stream) = client.as_ref().and_then(Endpoint::plain) else {
+            return Err(Close::TlsFailed);
+        };
+        if session.policy.config.accept_proxy.is_some() {
+            prelude::receive(session, stream).await?;
+        }
+        if !is_allowed(session) {
+            return Err(Close::Denied);
+        }
+        accept_tls(session, client).await?;
     }
-    if !is_allowed(session) {
-        return Err(Close::Denied);
+    let Some(client) = client else { return Err(Close::TlsFailed) };
+    connect_some_member(session, client.stream()).await
+}
+
+/// Ends TLS of a client, when the virtual server has a profile for it.
+async fn accept_tls(session: &mut Session, client: &mut Option<Endpoint>) -> Result<(), Close> {
+    let policy = Arc::clone(&session.policy);
+    let Some(server) = &policy.tls.server else { return Ok(()) };
+    if policy.tls.rate.as_ref().is_some_and(|rate| !rate.allows(session.client_ip())) {
+        return Err(Close::TooManyHandshakes);
     }
-    let member = connect_some_member(session, client).await?;
-    if let Some(version) = session.policy.pool.config.send_proxy {
-        prelude::send(session, client, &member, version).await.map_err(|_| Close::ConnectFailed)?;
-    }
-    Ok(member)
+    let Some(Endpoint::Plain(stream)) = client.take() else { return Err(Close::TlsFailed) };
+    let patience = policy.config.protocol_profile.handshake_timeout;
+    let result = async {
+        let mut tls = TlsStream::server(stream, Arc::clone(&server.config))?;
+        tls.handshake().await.map(|()| tls)
+    };
+    let failed = match timeout(patience, result).await {
+        Ok(Ok(tls)) => {
+            session.tls = Some(Box::new(TlsFacts::of(&tls)));
+            *client = Some(Endpoint::Tls(Box::new(tls)));
+            return Ok(());
+        }
+        Ok(Err(error)) => tls::explain(&error),
+        Err(_) => format!("not complete within {patience:?}"),
+    };
+    tracing::debug!(
+        client = %session.client, virtual_server = %policy.config.name, reason = failed,
+        "TLS handshake with a client failed"
+    );
+    Err(Close::TlsFailed)
 }
 
 fn is_allowed(session: &Session) -> bool {
@@ -102,7 +146,7 @@ fn is_allowed(session: &Session) -> bool {
     !denied && (config.allow.is_empty() || config.allow.iter().any(|net| net.contains(&ip)))
 }
 
-async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<Stream, Close> {
+async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<Endpoint, Close> {
     let policy = Arc::clone(&session.policy);
     let pool = &policy.pool;
     let mut attempts_left = pool.config.retries;
@@ -113,10 +157,10 @@ async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<S
         }
         let Some(member) = session.last_member.clone() else { return Err(Close::NoUsableMember) };
         let began = Instant::now();
-        let result = connect(session, &member).await;
+        let result = reach(session, client, &member).await;
         let shared = Arc::clone(&session.worker.shared);
         let error = match result {
-            Ok(stream) => {
+            Ok(endpoint) => {
                 let change = shared.balancer().connected(member.id, shared.now());
                 if let Some(change) = change {
                     shared.health_changed(&change, "a client connected");
@@ -126,7 +170,7 @@ async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<S
                     client = %session.client, virtual_server = %policy.config.name,
                     member = %member.name, "connected"
                 );
-                return Ok(stream);
+                return Ok(endpoint);
             }
             Err(error) => error,
         };
@@ -137,7 +181,9 @@ async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<S
         );
         let close = match &error {
             ConnectError::TimedOut(_) => Close::ConnectTimeout,
-            ConnectError::Unresolved | ConnectError::Io(_) => Close::ConnectFailed,
+            ConnectError::Unresolved | ConnectError::Io(_) | ConnectError::Tls(_) => {
+                Close::ConnectFailed
+            }
             ConnectError::PortsExhausted(_)
             | ConnectError::ForeignSource(_)
             | ConnectError::NotPermitted(_)
@@ -176,6 +222,37 @@ async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<S
         }
         if seen_before || !pool.config.redispatch {
             tokio::time::sleep(SAME_MEMBER_PAUSE.min(pool.config.connect_timeout)).await;
+        }
+    }
+}
+
+/// Connects to a member, introduces the client, begins TLS: whatever stands before the payload.
+async fn reach(
+    session: &Session,
+    client: &Stream,
+    member: &MemberState,
+) -> Result<Endpoint, ConnectError> {
+    let stream = connect(session, member).await?;
+    let policy = &session.policy;
+    if let Some(version) = policy.pool.config.send_proxy {
+        prelude::send(session, client, &stream, version).await.map_err(ConnectError::Io)?;
+    }
+    let Some(tls) = &policy.tls.client else { return Ok(Endpoint::Plain(stream)) };
+    let patience = policy.config.protocol_profile.handshake_timeout;
+    let result = match timeout(patience, tls.connect(stream, &member.node.host)).await {
+        Ok(result) => result,
+        Err(_) => Err(format!("not complete within {patience:?}")),
+    };
+    match result {
+        Ok(tls) => Ok(Endpoint::Tls(Box::new(tls))),
+        Err(reason) => {
+            if let Some(held_back) = member.tls_failed.minute() {
+                tracing::warn!(
+                    pool = %policy.pool.config.name, member = %member.name, reason, held_back,
+                    "TLS handshake with a member failed"
+                );
+            }
+            Err(ConnectError::Tls(reason))
         }
     }
 }

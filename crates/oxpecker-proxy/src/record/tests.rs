@@ -15,6 +15,7 @@ fn record<'a>(client: &'a ClientAddr, close: Close) -> Record<'a> {
         bytes_up: 7,
         bytes_down: 212,
         close,
+        tls: None,
         counts: Counts { process: 1, virtual_server: 2, pool: 3, member: 4, ..Counts::default() },
     }
 }

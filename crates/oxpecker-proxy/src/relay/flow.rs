@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use super::pipe::{self, Pipe};
 use crate::counters::Moved;
+use crate::endpoint::Endpoint;
 use crate::socket::Stream;
 
 /// Reads in one go before the thread's other connections get their turn.
@@ -86,8 +87,8 @@ impl Flow {
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        from: &Stream,
-        to: &Stream,
+        from: &mut Endpoint,
+        to: &mut Endpoint,
         scratch: &mut [u8],
     ) -> FlowPoll {
         if matches!(self.state, State::Done | State::Broken) {
@@ -100,13 +101,18 @@ impl Flow {
                 Poll::Ready(Ok(())) => {}
             }
             if self.state == State::Ending {
-                self.state = State::Done;
-                return match to.shutdown_write() {
-                    Ok(()) => FlowPoll::Done,
-                    Err(_) => FlowPoll::Failed(Peer::To),
+                return match to.poll_shutdown(cx, !from.was_truncated()) {
+                    Poll::Pending => FlowPoll::Pending,
+                    Poll::Ready(Ok(())) => {
+                        self.state = State::Done;
+                        FlowPoll::Done
+                    }
+                    Poll::Ready(Err(_)) => FlowPoll::Failed(Peer::To),
                 };
             }
             let step = if self.splicing
+                && to.plain().is_some()
+                && let Some(from) = from.plain()
                 && let Some(pipe) = pipe::take()
             {
                 self.poll_fill(cx, from, pipe)
@@ -127,8 +133,8 @@ impl Flow {
     fn poll_copy(
         &mut self,
         cx: &mut Context<'_>,
-        from: &Stream,
-        to: &Stream,
+        from: &mut Endpoint,
+        to: &mut Endpoint,
         scratch: &mut [u8],
     ) -> Poll<Result<(), Peer>> {
         let n = match from.poll_read(cx, scratch) {
@@ -196,10 +202,10 @@ impl Flow {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_rest(&mut self, cx: &mut Context<'_>, to: &Stream) -> Poll<io::Result<()>> {
+    fn poll_rest(&mut self, cx: &mut Context<'_>, to: &mut Endpoint) -> Poll<io::Result<()>> {
         loop {
             match &mut self.rest {
-                Rest::Nothing => return Poll::Ready(Ok(())),
+                Rest::Nothing => return to.poll_flush(cx),
                 Rest::Bytes { bytes, sent } => {
                     let n = std::task::ready!(to.poll_write(cx, &bytes[*sent as usize..]))?;
                     self.wrote = true;
@@ -209,7 +215,8 @@ impl Flow {
                     }
                 }
                 Rest::Pipe(pipe) => {
-                    std::task::ready!(to.poll_write_with(cx, |socket| pipe.drain(socket)))?;
+                    let drained = to.stream().poll_write_with(cx, |socket| pipe.drain(socket));
+                    std::task::ready!(drained)?;
                     self.wrote = true;
                     if pipe.is_empty()
                         && let Rest::Pipe(pipe) = std::mem::take(&mut self.rest)

@@ -1,0 +1,97 @@
+//! TLS: ended here for clients, begun anew toward members, by rustls with aws-lc-rs.
+
+pub(crate) mod client;
+pub(crate) mod keys;
+mod rate;
+pub(crate) mod server;
+mod stream;
+pub(crate) mod watch;
+mod verify;
+
+pub(crate) use stream::TlsStream;
+
+pub(crate) use client::explain;
+
+pub use client::ClientTlsError;
+pub use keys::KeyError;
+pub use server::ServerTlsError;
+
+use std::sync::{Arc, LazyLock};
+
+use oxpecker_config::model::{TlsServer, TlsVersion, TlsVersions, Virtual};
+use rustls::SupportedProtocolVersion;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+
+/// The provider with all its suites; profiles may narrow them.
+static PROVIDER: LazyLock<Arc<CryptoProvider>> =
+    LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+
+/// The provider with the suites of a profile, in its order; none named = all.
+fn provider(suites: &[String]) -> Arc<CryptoProvider> {
+    if suites.is_empty() {
+        return Arc::clone(&PROVIDER);
+    }
+    let chosen = suites.iter().filter_map(|name| {
+        let named = |suite: &&rustls::SupportedCipherSuite| suite.suite().as_str() == Some(name);
+        PROVIDER.cipher_suites.iter().find(named).copied()
+    });
+    Arc::new(CryptoProvider { cipher_suites: chosen.collect(), ..(**PROVIDER).clone() })
+}
+
+fn versions(versions: TlsVersions) -> Vec<&'static SupportedProtocolVersion> {
+    let all = [
+        (TlsVersion::V1_3, &rustls::version::TLS13),
+        (TlsVersion::V1_2, &rustls::version::TLS12),
+    ];
+    let within = |version: TlsVersion| (versions.min..=versions.max).contains(&version);
+    all.into_iter().filter(|(version, _)| within(*version)).map(|(_, version)| version).collect()
+}
+
+/// What a virtual server needs of TLS, toward both sides.
+#[derive(Debug, Default)]
+pub(crate) struct TlsSides {
+    pub(crate) server: Option<server::ServerTls>,
+    pub(crate) client: Option<client::ClientTls>,
+    pub(crate) rate: Option<rate::SourceRate>,
+}
+
+/// Why a virtual server's TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("TLS profile `{profile}` (toward clients)")]
+    Server {
+        profile: String,
+        #[source]
+        source: ServerTlsError,
+    },
+    #[error("TLS profile `{profile}` (toward members)")]
+    Client {
+        profile: String,
+        #[source]
+        source: ClientTlsError,
+    },
+}
+
+/// A profile toward members, for traffic or for probes.
+pub(crate) fn client(profile: &TlsServer) -> Result<client::ClientTls, TlsError> {
+    client::ClientTls::new(profile)
+        .map_err(|source| TlsError::Client { profile: profile.name.clone(), source })
+}
+
+impl TlsSides {
+    /// Reads every file that the virtual server's profiles name.
+    pub(crate) fn new(config: &Virtual, before: Option<&Self>) -> Result<Self, TlsError> {
+        let old = before.and_then(|before| before.server.as_ref());
+        let server = config.tls_client.as_ref().map(|profile| {
+            server::ServerTls::new(profile, old)
+                .map_err(|source| TlsError::Server { profile: profile.name.clone(), source })
+        });
+        let client = config.tls_server.as_ref().map(client);
+        let limit = config.tls_client.as_ref().and_then(|profile| profile.handshakes_per_source);
+        Ok(Self {
+            server: server.transpose()?,
+            client: client.transpose()?,
+            rate: limit.map(rate::SourceRate::new),
+        })
+    }
+}
