@@ -109,6 +109,7 @@ pub(crate) async fn serve(
         waiting.push(Accepted::new(&worker, accepted));
     }
     drop(listener); // Refuse newcomers before waiting for room for these.
+    drop(stopped); // Tells that all who are to be served are known.
     for accepted in waiting {
         accepted.serve(&worker, places(&worker, &listening).await);
     }

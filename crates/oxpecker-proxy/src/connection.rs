@@ -143,7 +143,7 @@ impl Session {
         let shared = &self.worker.shared;
         let persisted = self.policy.table.map(|table| (table, self.client_ip()));
         let load = shared.balancer().release(member, shared.now(), persisted);
-        self.policy.pool.queue.one_left();
+        self.policy.pool.queue.first_may_try();
         self.registered.conn.set_member(None);
         Some(load)
     }

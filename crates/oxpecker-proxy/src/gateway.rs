@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use oxpecker_balance::balancer::Balancer;
-use oxpecker_config::model::{Config, Host, Pool, Virtual};
+use oxpecker_config::model::{Config, Pool, Virtual};
 use socket2::Socket;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -20,7 +20,7 @@ use crate::connection::registry::Cut;
 use crate::convert;
 use crate::counters::Traffic;
 use crate::limit::{Limit, Queue};
-use crate::listener::{self, ListenError, ListenerKey};
+use crate::listener::{self, ListenError, ListenerKey, Opened};
 use crate::log::{Log, LogError};
 use crate::probe::Probes;
 use crate::quota::OncePer;
@@ -38,6 +38,9 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(5);
 
 /// After cutting, tasks get this long to write their records.
 const CUT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A listener has taken its backlog and is closed long before.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often draining looks whether everybody has left.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
@@ -107,6 +110,7 @@ struct OpenListener {
     listening: Arc<Listening>,
     /// The same sockets that the workers accept from, kept to change their options.
     sockets: Vec<Socket>,
+    is_inherited: bool,
 }
 
 impl Gateway {
@@ -168,12 +172,13 @@ impl Gateway {
     ) -> Result<(), ApplyError> {
         let tls = self.set_up_tls(config)?;
         let connections_max = connections_max(config, self.workers.len())?;
-        let addresses = resolve_all(config).await;
+        let addresses = resolve::lookup_all(config).await;
         let opened = self.open_listeners(config, &mut inherited)?;
 
         // From here on nothing can fail.
         for socket in inherited {
-            tracing::warn!(address = ?socket.local_addr().ok(), "no virtual server listens on an inherited socket, closing it");
+            let address = listener::address_of(&socket);
+            tracing::warn!(address, "no virtual server listens on an inherited socket, closing it");
         }
         let topology = self.configure(config, addresses, tls);
         self.shared.connections.set_max(connections_max);
@@ -182,7 +187,7 @@ impl Gateway {
         self.resolver.apply(&topology);
         for pool in &topology.pools {
             // There may be more room for those who wait.
-            pool.queue.all_may_try();
+            pool.queue.first_may_try();
         }
         Ok(())
     }
@@ -214,13 +219,20 @@ impl Gateway {
         &self,
         config: &Config,
         inherited: &mut Vec<Socket>,
-    ) -> Result<HashMap<ListenerKey, Vec<Socket>>, ListenError> {
-        let mut opened = HashMap::new();
+    ) -> Result<HashMap<ListenerKey, Opened>, ListenError> {
+        let mut opened = HashMap::<_, Opened>::new();
         for virtual_server in &config.virtuals {
             for key in ListenerKey::of(virtual_server) {
                 if !self.listeners.contains_key(&key) {
-                    let sockets = key.open(virtual_server, self.workers.len(), inherited)?;
-                    opened.insert(key, sockets);
+                    match key.open(virtual_server, self.workers.len(), inherited) {
+                        Ok(sockets) => opened.insert(key, sockets),
+                        Err(error) => {
+                            for (key, opened) in opened {
+                                key.remove_file(opened.is_inherited);
+                            }
+                            return Err(error);
+                        }
+                    };
                 }
             }
         }
@@ -350,7 +362,7 @@ impl Gateway {
     async fn use_listeners(
         &mut self,
         topology: &Topology,
-        mut opened: HashMap<ListenerKey, Vec<Socket>>,
+        mut opened: HashMap<ListenerKey, Opened>,
     ) {
         let mut gone = std::mem::take(&mut self.listeners);
         for policy in &topology.virtuals {
@@ -365,7 +377,7 @@ impl Gateway {
                         }
                         listener
                     }
-                    (None, Some(sockets)) => self.begin_listening(policy, &key, sockets).await,
+                    (None, Some(opened)) => self.begin_listening(policy, &key, opened).await,
                     (None, None) => continue,
                 };
                 self.listeners.insert(key, listener);
@@ -381,7 +393,7 @@ impl Gateway {
         &mut self,
         policy: &Arc<VirtualState>,
         key: &ListenerKey,
-        sockets: Vec<Socket>,
+        Opened { sockets, is_inherited }: Opened,
     ) -> OpenListener {
         let id = ListenerId(self.next_listener);
         self.next_listener += 1;
@@ -397,15 +409,22 @@ impl Gateway {
             virtual_server = %policy.config.name, listen = %key, pool = %policy.pool.config.name,
             "listening"
         );
-        OpenListener { id, listening, sockets: kept }
+        OpenListener { id, listening, sockets: kept, is_inherited }
     }
 
     async fn close(&self, key: &ListenerKey, listener: OpenListener) {
         drop(listener.sockets);
+        let mut closing = Vec::new();
         for worker in &self.workers {
-            worker.send(Command::Close(listener.id)).await;
+            let (closed, is_closed) = oneshot::channel();
+            worker.send(Command::Close { id: listener.id, closed }).await;
+            closing.push(is_closed);
         }
-        key.remove_file();
+        for is_closed in closing {
+            // Only a stuck worker does not answer.
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, is_closed).await;
+        }
+        key.remove_file(listener.is_inherited);
     }
 
     /// Client connections open now.
@@ -505,36 +524,4 @@ fn connections_max(config: &Config, workers: usize) -> Result<u32, ApplyError> {
             Ok(u32::try_from(connections).unwrap_or(u32::MAX))
         }
     }
-}
-
-async fn resolve_all(config: &Config) -> Vec<Option<IpAddr>> {
-    let mut lookups = Vec::new();
-    for node in &config.nodes {
-        lookups.push(match &node.address {
-            Host::Ip(ip) => Err(*ip),
-            Host::Name(name) => {
-                let name = name.clone();
-                Ok((name.clone(), tokio::spawn(async move { resolve::lookup(&name).await })))
-            }
-        });
-    }
-    let mut addresses = Vec::new();
-    for lookup in lookups {
-        addresses.push(match lookup {
-            Err(ip) => Some(ip),
-            Ok((name, task)) => match task.await {
-                Ok(Ok(address)) => Some(address),
-                Ok(Err(error)) => {
-                    tracing::warn!(
-                        name,
-                        error,
-                        "failed to resolve a node's name; trying again and again"
-                    );
-                    None
-                }
-                Err(_) => None,
-            },
-        });
-    }
-    addresses
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 /// How many connections may be open; beyond that, accepting pauses and newcomers wait in the
 /// kernel's backlog, where they lose nothing.
@@ -92,10 +92,19 @@ impl Drop for Permit {
 }
 
 /// Connections that wait, in order of arrival, because every usable member of a pool is full.
-#[derive(Debug, Default)]
+///
+/// Only the first in line tries to get a member, so nobody is overtaken.
+#[derive(Debug)]
 pub(crate) struct Queue {
     waiting: AtomicU32,
+    first: Semaphore,
     freed: Notify,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { waiting: AtomicU32::new(0), first: Semaphore::new(1), freed: Notify::new() }
+    }
 }
 
 /// There are as many waiting as may.
@@ -114,23 +123,31 @@ impl Queue {
         self.waiting.load(Ordering::Acquire) == 0
     }
 
-    /// Waits for its turn to try again.
-    pub(crate) async fn turn(&self) {
-        self.freed.notified().await;
+    /// Waits to be the first in line, and is it until the returned value drops. Cancel safe.
+    pub(crate) async fn first(&self) -> First<'_> {
+        First { queue: self, _permit: self.first.acquire().await.ok() }
     }
 
-    /// A member has room for one more.
-    pub(crate) fn one_left(&self) {
+    /// A member has room for one more, or came back.
+    pub(crate) fn first_may_try(&self) {
         if !self.is_empty() {
             self.freed.notify_one();
         }
     }
+}
 
-    /// Members came back: everybody may try.
-    pub(crate) fn all_may_try(&self) {
-        for _ in 0..self.waiting.load(Ordering::Acquire) {
-            self.freed.notify_one();
-        }
+/// The first in line. Whoever is next becomes the first, and tries at once, when this drops.
+#[derive(Debug)]
+pub(crate) struct First<'a> {
+    queue: &'a Queue,
+    /// `None` cannot be: the semaphore is never closed.
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+impl First<'_> {
+    /// Waits for a reason to try again; one that came before the call counts.
+    pub(crate) async fn may_try(&self) {
+        self.queue.freed.notified().await;
     }
 }
 

@@ -18,7 +18,15 @@ pub(crate) struct ListenerKey {
     pub(crate) listen: Listen,
     interface: Option<String>,
     dual_stack: bool,
-    reuse_port: bool,
+}
+
+/// Sockets of one address, ready to be accepted from.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// One for each worker.
+    pub(crate) sockets: Vec<Socket>,
+    /// The service manager opened it, and will need it again.
+    pub(crate) is_inherited: bool,
 }
 
 /// Why an address cannot be listened on.
@@ -38,7 +46,6 @@ impl ListenerKey {
             listen: listen.clone(),
             interface: config.interface.clone(),
             dual_stack: config.dual_stack,
-            reuse_port: config.reuse_port,
         })
     }
 
@@ -49,7 +56,7 @@ impl ListenerKey {
         config: &Virtual,
         workers: usize,
         inherited: &mut Vec<Socket>,
-    ) -> Result<Vec<Socket>, ListenError> {
+    ) -> Result<Opened, ListenError> {
         self.try_open(config, workers, inherited).map_err(|source| ListenError {
             virtual_server: config.name.clone(),
             listen: self.to_string(),
@@ -63,19 +70,20 @@ impl ListenerKey {
         config: &Virtual,
         workers: usize,
         inherited: &mut Vec<Socket>,
-    ) -> io::Result<Vec<Socket>> {
+    ) -> io::Result<Opened> {
         if let Some(socket) = self.take_inherited(inherited) {
             tracing::info!(virtual_server = %config.name, listen = %self, "listening on an inherited socket");
             socket.set_nonblocking(true)?;
-            return share(socket, workers);
+            return Ok(Opened { sockets: share(socket, workers)?, is_inherited: true });
         }
-        match &self.listen {
-            Listen::Unix(path) => share(open_unix(path, config)?, workers),
-            Listen::Tcp(address) if self.reuse_port && workers > 1 => {
-                (0..workers).map(|_| self.open_tcp(*address, config)).collect()
+        let sockets = match &self.listen {
+            Listen::Unix(path) => share(open_unix(path, config)?, workers)?,
+            Listen::Tcp(address) if config.reuse_port && workers > 1 => {
+                (0..workers).map(|_| self.open_tcp(*address, config)).collect::<Result<_, _>>()?
             }
-            Listen::Tcp(address) => share(self.open_tcp(*address, config)?, workers),
-        }
+            Listen::Tcp(address) => share(self.open_tcp(*address, config)?, workers)?,
+        };
+        Ok(Opened { sockets, is_inherited: false })
     }
 
     fn take_inherited(&self, inherited: &mut Vec<Socket>) -> Option<Socket> {
@@ -95,9 +103,11 @@ impl ListenerKey {
         }
     }
 
-    /// Removes the file of a Unix socket that is no longer listened on.
-    pub(crate) fn remove_file(&self) {
-        if let Listen::Unix(path) = &self.listen {
+    /// Removes the file of a Unix socket that is no longer listened on, unless it was inherited.
+    pub(crate) fn remove_file(&self, is_inherited: bool) {
+        if let Listen::Unix(path) = &self.listen
+            && !is_inherited
+        {
             // After a chroot or as another user it may not be ours to remove; the next start
             // finds it stale.
             let _ = fs::remove_file(path);
@@ -120,7 +130,7 @@ impl ListenerKey {
             socket.set_only_v6(!(self.dual_stack && address.ip().is_unspecified()))?;
         }
         socket.set_reuse_address(true)?;
-        socket.set_reuse_port(self.reuse_port)?;
+        socket.set_reuse_port(config.reuse_port)?;
         if let Some(interface) = &self.interface {
             socket.bind_device(Some(interface.as_bytes()))?;
         }
@@ -134,7 +144,7 @@ impl ListenerKey {
     /// word. Asked once, when the process starts.
     pub(crate) fn refuse_if_taken(&self, config: &Virtual) -> Result<(), ListenError> {
         let Listen::Tcp(address) = &self.listen else { return Ok(()) };
-        if !self.reuse_port || address.port() == 0 {
+        if !config.reuse_port || address.port() == 0 {
             return Ok(());
         }
         let probe = || -> io::Result<()> {
@@ -235,6 +245,14 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// For people.
+pub(crate) fn address_of(socket: &Socket) -> String {
+    let address = socket.local_addr().ok();
+    let tcp = address.as_ref().and_then(SockAddr::as_socket).map(|tcp| tcp.to_string());
+    let unix = || address.as_ref()?.as_pathname().map(|path| format!("unix:{}", path.display()));
+    tcp.or_else(unix).unwrap_or_else(|| "of another kind".to_owned())
 }
 
 fn share(socket: Socket, workers: usize) -> io::Result<Vec<Socket>> {

@@ -50,6 +50,9 @@ pub(crate) enum End {
     Cut(Cut),
 }
 
+/// [`End`] has parts that cannot be copied; what makes one can.
+type MakeEnd = fn() -> End;
+
 /// What a relay needs of the connection it works for.
 pub(crate) trait Watch {
     fn patience(&self) -> Patience;
@@ -178,9 +181,9 @@ impl Relay {
     }
 
     /// The next moment at which somebody's patience ends, and what it would mean.
-    fn deadline(&self, watch: &impl Watch) -> Option<(Instant, fn() -> End)> {
+    fn deadline(&self, watch: &impl Watch) -> Option<(Instant, MakeEnd)> {
         let patience = watch.patience();
-        let candidates: [(Option<Duration>, fn() -> End); 3] = [
+        let candidates: [(Option<Duration>, MakeEnd); 3] = [
             (patience.client, || End::ClientTimeout),
             (patience.member, || End::MemberTimeout),
             (patience.idle, || End::IdleTimeout),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxpecker_config::model::Host;
+use oxpecker_config::model::{Config, Host};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
@@ -27,6 +27,39 @@ pub(crate) async fn lookup(name: &str) -> Result<IpAddr, String> {
     };
     // IPv4 sorts before IPv6, as impalads mostly listen on the former.
     addresses.map(|address| address.ip()).min().ok_or_else(|| "no address".to_owned())
+}
+
+/// Addresses of all nodes, in their order; the names are looked up side by side.
+pub(crate) async fn lookup_all(config: &Config) -> Vec<Option<IpAddr>> {
+    let mut lookups = Vec::new();
+    for node in &config.nodes {
+        lookups.push(match &node.address {
+            Host::Ip(ip) => Err(*ip),
+            Host::Name(name) => {
+                let name = name.clone();
+                Ok((name.clone(), tokio::spawn(async move { lookup(&name).await })))
+            }
+        });
+    }
+    let mut addresses = Vec::new();
+    for lookup in lookups {
+        addresses.push(match lookup {
+            Err(ip) => Some(ip),
+            Ok((name, task)) => match task.await {
+                Ok(Ok(address)) => Some(address),
+                Ok(Err(error)) => {
+                    tracing::warn!(
+                        name,
+                        error,
+                        "failed to resolve a node's name; trying again and again"
+                    );
+                    None
+                }
+                Err(_) => None,
+            },
+        });
+    }
+    addresses
 }
 
 /// The nodes whose names are looked up again and again.

@@ -197,7 +197,7 @@ impl Shared {
             }
         } else {
             tracing::info!(pool = %pool_name, member = %member_name, from, to, reason, "member changed health");
-            pool.queue.all_may_try();
+            pool.queue.first_may_try();
         }
     }
 }

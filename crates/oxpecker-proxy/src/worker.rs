@@ -35,8 +35,11 @@ pub(crate) enum Command {
         socket: Socket,
         listening: Arc<Listening>,
     },
-    /// Takes what already waits in the backlog, then closes.
-    Close(ListenerId),
+    /// Takes what already waits in the backlog, closes, and then answers.
+    Close {
+        id: ListenerId,
+        closed: oneshot::Sender<()>,
+    },
     /// Answers, to show that the thread still runs.
     Ping(oneshot::Sender<()>),
 }
@@ -90,9 +93,13 @@ async fn run(worker: Arc<Worker>, mut commands: mpsc::Receiver<Command>) {
                 stops.insert(id, stop);
                 tokio::spawn(accept::serve(Arc::clone(&worker), socket, listening, stopped));
             }
-            Command::Close(id) => {
+            Command::Close { id, closed } => {
                 if let Some(stop) = stops.remove(&id) {
                     let _ = stop.send(true);
+                    tokio::spawn(async move {
+                        stop.closed().await;
+                        let _ = closed.send(());
+                    });
                 }
             }
             Command::Ping(answer) => {

@@ -260,6 +260,10 @@ fn terminal() -> (File, File) {
 
 /// The client leads a process group, so that what it started ends with it.
 fn end(child: &mut Child) {
+    // Once it was waited for, its number may be somebody else's.
+    if !matches!(child.try_wait(), Ok(None)) {
+        return;
+    }
     let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
     let _ = child.kill();
     let _ = child.wait();

@@ -205,6 +205,13 @@ impl Gateway {
         fs::read_dir(self.proc("fd")).unwrap().count()
     }
 
+    /// The descriptor limit that leaves exactly `free` numbers free; below it there may be gaps.
+    pub fn limit_with_free(&self, free: usize) -> usize {
+        let names = fs::read_dir(self.proc("fd")).unwrap().map(|entry| entry.unwrap().file_name());
+        let taken: Vec<usize> = names.map(|name| name.to_string_lossy().parse().unwrap()).collect();
+        (0..).filter(|number| !taken.contains(number)).nth(free).unwrap()
+    }
+
     /// Processor time used so far, of all threads.
     pub fn cpu_time(&self) -> Duration {
         let stat = fs::read_to_string(self.proc("stat")).unwrap();

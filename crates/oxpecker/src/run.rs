@@ -219,6 +219,14 @@ fn log_diagnostic(diagnostic: &Diagnostic) {
 
 /// What a running process cannot change about itself.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let reuses_port = |name: &str| {
+        let known = old.virtuals.iter().find(|known| known.name == name);
+        known.map(|known| known.reuse_port)
+    };
+    let reuse_port_stays = new
+        .virtuals
+        .iter()
+        .all(|v| reuses_port(&v.name).is_none_or(|before| before == v.reuse_port));
     let (old, new) = (&old.process, &new.process);
     let mut keys = Vec::new();
     let mut compare = |same: bool, key| {
@@ -231,6 +239,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     compare(old.group == new.group, "process.group");
     compare(old.chroot == new.chroot, "process.chroot");
     compare(old.pidfile == new.pidfile, "process.pidfile");
+    compare(reuse_port_stays, "virtual.reuse_port");
     keys
 }
 

@@ -276,26 +276,26 @@ async fn choose(session: &mut Session, client: &Stream) -> Result<(), Close> {
     let config = &policy.pool.config;
     let Ok((_place, ahead)) = queue.enter(config.queue_max) else { return Err(Close::QueueFull) };
     session.counts.queue = ahead;
-    let deadline = began + config.queue_timeout;
-    let left = client_left(client);
-    tokio::pin!(left);
-    loop {
-        match try_choose(session) {
-            Ok(()) => {
-                *session.queued.get_or_insert_default() += began.elapsed();
-                // More may have become free than one; pass the word on.
-                queue.one_left();
-                return Ok(());
+    let wait = async {
+        let first = queue.first().await;
+        loop {
+            match try_choose(session) {
+                Ok(()) => return Ok(()),
+                Err(Refusal::AllFull) => first.may_try().await,
+                Err(Refusal::NoUsableMember) => return Err(Close::NoUsableMember),
             }
-            Err(Refusal::AllFull) => {}
-            Err(Refusal::NoUsableMember) => return Err(Close::NoUsableMember),
         }
-        tokio::select! {
-            () = queue.turn() => {}
-            () = tokio::time::sleep_until(deadline) => return Err(Close::QueueTimeout),
-            () = &mut left => return Err(Close::ClientLeftQueue),
+    };
+    tokio::select! {
+        biased;
+        chosen = wait => chosen?,
+        () = tokio::time::sleep_until(began + config.queue_timeout) => {
+            return Err(Close::QueueTimeout);
         }
+        () = client_left(client) => return Err(Close::ClientLeftQueue),
     }
+    *session.queued.get_or_insert_default() += began.elapsed();
+    Ok(())
 }
 
 /// Ends when the client closes without having said anything. Once it has sent something its

@@ -62,18 +62,17 @@ pub(super) async fn send(
     member: &Stream,
     version: ProxyVersion,
 ) -> io::Result<()> {
-    let any = || SocketAddr::from(([0, 0, 0, 0], 0));
-    let source = match &session.client {
-        ClientAddr::Ip(address) => *address,
-        ClientAddr::Unix => any(),
-    };
-    let destination = session
-        .destination
-        .as_deref()
-        .copied()
-        .or_else(|| client.socket().local_addr().ok().and_then(|address| address.as_socket()))
-        .unwrap_or_else(any);
+    let version = wire_version(version);
     let mut header = Vec::new();
-    proxy_header::write(wire_version(version), source, destination, &mut header);
+    match &session.client {
+        ClientAddr::Ip(source) => {
+            let local = || client.socket().local_addr().ok()?.as_socket();
+            let destination = session.destination.as_deref().copied().or_else(local);
+            let destination = destination.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+            proxy_header::write(version, *source, destination, &mut header);
+        }
+        // There is no address to tell.
+        ClientAddr::Unix => proxy_header::write_local(version, &mut header),
+    }
     member.write_all(&header).await
 }

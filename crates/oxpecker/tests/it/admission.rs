@@ -1,10 +1,10 @@
 //! Who may come in: address lists, and PROXY headers that say who somebody is.
 
-use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
 
 use oxpecker_testkit::client::Talk;
-use oxpecker_testkit::{Ending, Member, connect, connect_from};
+use oxpecker_testkit::{DEADLINE, Ending, Member, TempDir, connect, connect_from};
 
 use crate::site::Site;
 
@@ -123,7 +123,7 @@ fn proxy_headers_are_believed_only_from_the_balancer() {
     let _member = Member::echo(site.member_addr(1));
     let gateway = site.start();
     let mut liar = connect_from(site.net.client(1), site.front());
-    let _ = liar.write_all(b"PROXY TCP4 10.1.2.3 10.9.9.9 5555 21050\r\n");
+    // Not even its first byte is waited for.
     assert_eq!(liar.hear_rest().1, Ending::Reset);
     let record = gateway.wait_record(1);
     assert_eq!(record.letters, "PR");
@@ -191,6 +191,40 @@ fn a_member_is_told_the_client_by_a_binary_header() {
     let expected = v2(octets(from), octets(site.front()));
     assert_eq!(client.hear(expected.len()), expected);
     client.check_echo(b"first words");
+}
+
+/// A client of a Unix socket has no address, and none is made up.
+#[test]
+fn a_member_is_told_that_a_local_client_has_no_address() {
+    let dir = TempDir::new();
+    let path = dir.join("hue.sock");
+    let site =
+        Site::new(1).pool("send_proxy = \"v1\"").listen(&format!("\"unix:{}\"", path.display()));
+    let _member = Member::echo(site.member_addr(1));
+    let _gateway = site.start();
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    client.say(b"hello\n");
+    assert_eq!(client.hear_line(), "PROXY UNKNOWN\r");
+    assert_eq!(client.hear_line(), "hello");
+}
+
+/// The kernel shows IPv4 clients of a `*` listener as `::ffff:127.0.0.1`.
+#[test]
+fn ipv4_clients_of_a_dual_listener_are_ipv4_clients() {
+    let port = TcpListener::bind("[::]:0").unwrap().local_addr().unwrap().port();
+    let site = Site::new(1)
+        .pool("send_proxy = \"v1\"")
+        .listen(&format!("\"*:{port}\""))
+        .virtual_server("allow = [\"127.0.0.0/8\"]");
+    let _member = Member::echo(site.member_addr(1));
+    let _gateway = site.start();
+    let mut client = connect(SocketAddr::from(([127, 0, 0, 1], port)));
+    client.say(b"\n");
+    let told = client.hear_line();
+    assert!(told.starts_with("PROXY TCP4 127.0.0.1 127.0.0.1 "), "{told}");
+    let mut six = connect(format!("[::1]:{port}").parse().unwrap());
+    assert_eq!(six.hear_rest().1, Ending::Reset);
 }
 
 /// Two balancers in a row: the member hears of the first one's client.

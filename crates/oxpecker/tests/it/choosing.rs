@@ -161,10 +161,13 @@ fn least_connections_counts_a_node_over_both_pools() {
     };
     let _others = [beeswax(1), beeswax(2)];
     let _gateway = Launch::new(PROGRAM, &config).start();
+    let mut open = Vec::new();
     for _ in 0..4 {
         let mut hs2 = connect(site.front());
+        let first = hs2.hear_line();
         let mut beeswax = connect(second);
-        assert_ne!(hs2.hear_line(), beeswax.hear_line());
+        assert_ne!(first, beeswax.hear_line());
+        open.push((hs2, beeswax));
     }
 }
 

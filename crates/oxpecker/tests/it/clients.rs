@@ -3,6 +3,8 @@
 //! impala-shell, impyla, PyHive and beeline come from scripts/test-clients.sh, the stand-ins from
 //! `cargo build --workspace --bins`; without them these tests fail and say so.
 
+#![expect(clippy::unwrap_used, reason = "only tests are here")]
+
 mod demo;
 mod health;
 mod hue;
@@ -199,6 +201,15 @@ fn sessions_at(address: SocketAddr) -> Client {
     let mut command = clients::python(&script("sessions.py"));
     command.args([address.ip().to_string(), address.port().to_string()]);
     Client::start(command)
+}
+
+/// `raw_sessions.py`: what it prints.
+#[track_caller]
+fn raw_sessions(cluster: &Cluster, what: &str, count: &str) -> String {
+    let mut command = clients::python(&script("raw_sessions.py"));
+    let front = cluster.front(21_050);
+    command.args([&front.ip().to_string(), &front.port().to_string(), what, count]);
+    clients::run(command).ok()
 }
 
 fn script(name: &str) -> PathBuf {

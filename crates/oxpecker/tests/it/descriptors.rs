@@ -56,7 +56,7 @@ fn out_of_descriptors_it_neither_spins_nor_dies() {
     old.check_echo(b"in");
     let pid = gateway.pid().to_string();
     let limit = |n: usize| run("prlimit", &["--pid", &pid, &format!("--nofile={n}:20000")]);
-    limit(gateway.descriptors());
+    limit(gateway.limit_with_free(0));
     let mut waiting: Vec<_> = (0..20).map(|_| connect(site.front())).collect();
     gateway.out.wait("failed to accept");
     // A second of the wall's time, however long this test is kept from running.
@@ -80,12 +80,12 @@ fn no_descriptor_for_the_member_is_no_fault_of_the_member() {
     let site = Site::new(1).pool("retries = 0\nconnect_failures_max = 1");
     let member = Member::echo(site.member_addr(1));
     let gateway = site.start();
+    let before = gateway.descriptors();
     connect(site.front()).check_echo(b"in");
-    gateway.wait_record(1);
+    wait_until("its descriptors are free again", || gateway.descriptors() == before);
     let pid = gateway.pid().to_string();
     let limit = |n: usize| run("prlimit", &["--pid", &pid, &format!("--nofile={n}:20000")]);
-    // The lowest free number is the next one given: leave exactly one below the limit.
-    limit(gateway.descriptors() + 1);
+    limit(gateway.limit_with_free(1));
     let mut client = connect(site.front());
     client.hear_rest();
     assert_eq!(gateway.wait_record(2).letters, "RC");

@@ -26,6 +26,21 @@ fn draining_refuses_newcomers_and_waits_for_the_rest() {
     assert_eq!(gateway.out.count("drained"), 1);
 }
 
+/// Whose connect succeeded is served, although the gateway hears of the signal first.
+#[test]
+fn draining_serves_whoever_waits_in_the_kernel() {
+    let site = Site::new(1);
+    let _member = Member::echo(site.member_addr(1));
+    let mut gateway = site.start();
+    gateway.signal(Signal::SIGSTOP);
+    let mut early: Vec<_> = (0..200).map(|_| connect(site.front())).collect();
+    gateway.signal(Signal::SIGTERM);
+    gateway.signal(Signal::SIGCONT);
+    early.iter_mut().for_each(|client| client.check_echo(b"got through"));
+    drop(early);
+    assert_eq!(gateway.wait_exit(), 0);
+}
+
 #[test]
 fn an_idle_gateway_ends_at_once() {
     for signal in [Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGINT] {

@@ -126,6 +126,31 @@ fn clients_are_served_before_the_first_probe_is_over() {
 }
 
 #[test]
+fn probes_come_from_the_pools_source_address() {
+    let site = Site::new(1).monitored("");
+    let source = site.net.ip(60);
+    let site = site.pool(&format!("source = [\"{source}\"]"));
+    let member = Member::silent(site.member_addr(1));
+    let _gateway = site.start();
+    wait_until("three probes", || member.accepted() >= 3);
+    assert!(member.peers().iter().all(|peer| *peer == source), "{:?}", member.peers());
+}
+
+/// A member that wants a PROXY header wants it of probes as well.
+#[test]
+fn probes_introduce_themselves_where_a_header_is_expected() {
+    let site = Site::new(1).monitored("parent = \"http\"").pool("send_proxy = \"v1\"");
+    let _member = Member::serve(site.member_addr(1), |mut stream| {
+        let answer = if stream.hear_line() == "PROXY UNKNOWN\r" { "200" } else { "400" };
+        stream.say(format!("HTTP/1.1 {answer} Whatever\r\nContent-Length: 0\r\n\r\n").as_bytes());
+        stream.hear_rest();
+    });
+    let gateway = site.start();
+    let health = gateway.out.wait("health");
+    assert!(health.contains("to=\"up\""), "{health}");
+}
+
+#[test]
 fn probes_keep_their_interval() {
     let site = Site::new(1).monitored("");
     let member = Member::silent(site.member_addr(1));

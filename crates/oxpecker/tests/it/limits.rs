@@ -165,6 +165,29 @@ fn whoever_leaves_the_queue_frees_its_place() {
     assert_eq!(second.hear(7), b"in time");
 }
 
+/// With one worker thread the order of arrival is the order of accepting.
+#[test]
+fn the_queue_is_served_in_order_of_arrival() {
+    let site = Site::new(1).member(1, "connections_max = 1").top("[process]\nthreads = 1");
+    let _member = Member::echo(site.member_addr(1));
+    let gateway = site.start();
+    let mut first = connect(site.front());
+    first.check_echo(b"in");
+    let mut waiting = Vec::new();
+    for number in 1..=6 {
+        waiting.push(connect(site.front()));
+        // One that comes and goes tells how many are ahead of it.
+        drop(connect(site.front()));
+        assert_eq!(gateway.wait_record(number).queue_ahead as usize, number);
+    }
+    drop(first);
+    for (number, mut client) in waiting.into_iter().enumerate() {
+        client.say(b"my turn");
+        let answer = client.hear(7);
+        assert_eq!(answer, b"my turn", "client {number} was overtaken");
+    }
+}
+
 /// A queue in front of full members empties when a reload brings another one.
 #[test]
 fn a_new_member_serves_those_who_wait() {
@@ -185,6 +208,24 @@ fn a_new_member_serves_those_who_wait() {
     for client in &mut waiting {
         assert_eq!(client.hear_line(), "m2");
     }
+}
+
+#[test]
+fn clients_at_a_limit_are_cut_with_the_rest() {
+    let site = Site::new(1).virtual_server("connections_max = 1");
+    let _member = Member::echo(site.member_addr(1));
+    let mut gateway = site.start();
+    let mut first = connect(site.front());
+    first.check_echo(b"in");
+    let mut waiting = connect(site.front());
+    gateway.out.wait("limit reached");
+    gateway.signal(Signal::SIGTERM);
+    let draining = gateway.out.wait("draining");
+    assert!(draining.contains("connections=2"), "{draining}");
+    gateway.signal(Signal::SIGTERM);
+    assert_eq!(first.hear_rest().1, Ending::Reset);
+    assert_eq!(waiting.hear_rest().1, Ending::Reset);
+    assert_eq!(gateway.wait_exit(), 6);
 }
 
 /// Clients that wait at a limit are not a reason to go on listening.

@@ -3,10 +3,14 @@
 //! Every test has loopback addresses and a process of its own, so all run side by side. Tests
 //! under `as_root` need root: namespaces, users, a jail (`--skip as_root` leaves them out).
 
+// Clippy knows test functions, not their helpers.
+#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
 mod admission;
 mod as_root;
 mod choosing;
 mod clients;
+mod command_line;
 mod descriptors;
 mod ending;
 mod failing;
@@ -14,6 +18,7 @@ mod garbage;
 mod health;
 mod limits;
 mod listening;
+mod logs;
 mod relay;
 mod reload;
 mod service;

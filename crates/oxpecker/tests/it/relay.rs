@@ -217,6 +217,30 @@ fn a_slow_reader_does_not_fill_the_gateways_memory() {
     }
 }
 
+/// More long streams stand still at once than a thread has kernel pipes for.
+#[test]
+fn many_stalled_streams_are_all_whole_in_the_end() {
+    const TOTAL: usize = 10 << 20;
+    let site = Site::new(1).top("[process]\nthreads = 1");
+    let whole: Arc<[u8]> = pattern(0, TOTAL).into();
+    let said = Arc::clone(&whole);
+    let _member = Member::serve(site.member_addr(1), move |mut stream| stream.say(&said));
+    let gateway = site.start();
+    let mut clients: Vec<_> = (0..50).map(|_| connect(site.front())).collect();
+    // Each has begun to be long, then reads no more.
+    for client in &mut clients {
+        assert!(client.hear(5 << 20) == whole[..5 << 20]);
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        let (rest, ending) = client.hear_rest();
+        assert_eq!((rest.len(), ending), (TOTAL - (5 << 20), Ending::Fin), "stream {number}");
+        assert!(rest == whole[5 << 20..], "stream {number} has wrong bytes");
+    }
+    drop(clients);
+    gateway.wait_record(50);
+    assert!(gateway.records().iter().all(|record| record.bytes == TOTAL as u64));
+}
+
 #[test]
 fn many_connections_at_once_do_not_mix() {
     let site = Site::new(2);

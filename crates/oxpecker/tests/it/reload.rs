@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use nix::sys::signal::Signal;
 use oxpecker_testkit::client::{Talk, try_connect};
 use oxpecker_testkit::{Launch, Member, connect, wait_until};
 
@@ -155,28 +156,14 @@ fn a_removed_listener_serves_whoever_got_through() {
     let extra = site.net.addr(2);
     let with = site.config() + &format!("[virtual.w]\nlisten = \"{extra}\"\npool = \"p\"\n");
     let gateway = Launch::new(PROGRAM, &with).start();
-    for _ in 0..10 {
-        let (stop, to) = (Arc::new(AtomicBool::new(false)), extra);
-        let stopped = Arc::clone(&stop);
-        let load = thread::spawn(move || {
-            let mut refused = 0;
-            while !stopped.load(Ordering::Relaxed) {
-                match try_connect(None, to) {
-                    Ok(mut client) => client.check_echo(b"got through"),
-                    Err(error) => {
-                        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
-                        refused += 1;
-                        thread::yield_now();
-                    }
-                }
-            }
-            refused
-        });
-        assert!(gateway.reload(&site.config()).contains("reloaded"));
-        assert!(gateway.reload(&with).contains("reloaded"));
-        stop.store(true, Ordering::Relaxed);
-        load.join().expect("a connected client is served");
-    }
+    gateway.signal(Signal::SIGSTOP);
+    let mut early: Vec<_> = (0..200).map(|_| connect(extra)).collect();
+    gateway.dir.write("oxpecker.toml", &site.config());
+    gateway.signal(Signal::SIGHUP);
+    gateway.signal(Signal::SIGCONT);
+    gateway.out.wait("reloaded");
+    early.iter_mut().for_each(|client| client.check_echo(b"got through"));
+    wait_until("it is closed", || try_connect(None, extra).is_err());
 }
 
 #[test]
@@ -187,4 +174,74 @@ fn what_needs_a_restart_is_said() {
     assert!(gateway.reload(&config).contains("reloaded"));
     let said = gateway.out.wait("takes effect at the next start");
     assert!(said.contains("process.threads"), "{said}");
+}
+
+#[test]
+fn files_that_appear_in_a_directory_are_read() {
+    let site = Site::new(1);
+    let dir = oxpecker_testkit::TempDir::new();
+    let conf_d = dir.join("conf.d");
+    std::fs::create_dir(&conf_d).unwrap();
+    dir.write("conf.d/00-first.toml", "[log]\nlevel = \"debug\"\n");
+    let _member = Member::echo(site.member_addr(1));
+    let gateway = site.launch().arg("-f").arg(&conf_d.display().to_string()).start();
+    let second = site.net.addr(2);
+    let fragment = format!("[virtual.w]\nlisten = \"{second}\"\npool = \"p\"\n");
+    let file = dir.write("conf.d/10-more.toml", &fragment);
+    assert!(gateway.hangup().contains("reloaded"));
+    connect(second).check_echo(b"hello");
+    std::fs::remove_file(file).unwrap();
+    assert!(gateway.hangup().contains("reloaded"));
+    wait_until("it is closed again", || try_connect(None, second).is_err());
+    connect(site.front()).check_echo(b"hello");
+}
+
+/// A listener that is open stays as it was opened.
+#[test]
+fn a_changed_way_of_listening_waits_for_the_next_start() {
+    let site = Site::new(1);
+    let _member = Member::echo(site.member_addr(1));
+    let gateway = site.start();
+    let config = site.config().replace("pool = \"p\"\n", "pool = \"p\"\nreuse_port = false\n");
+    let verdict = gateway.reload(&config);
+    assert!(verdict.contains("reloaded"), "{verdict}");
+    assert!(gateway.out.wait("takes effect at the next start").contains("reuse_port"));
+    connect(site.front()).check_echo(b"hello");
+}
+
+/// All sockets of a configuration are opened before any is used; those that were must go again.
+#[test]
+fn a_failed_reload_leaves_no_socket_file_behind() {
+    let site = Site::new(1);
+    let gateway = site.start();
+    let _taken = TcpListener::bind(site.net.addr(2)).unwrap();
+    let path = gateway.dir.join("new.sock");
+    let config = site.config()
+        + &format!(
+            "[virtual.w]\nlisten = [\"unix:{}\", \"{}\"]\npool = \"p\"\n",
+            path.display(),
+            site.net.addr(2)
+        );
+    assert!(gateway.reload(&config).contains("reload failed"));
+    assert!(!path.exists());
+}
+
+/// Names of nodes: one that resolves serves, one that does not holds nobody up.
+#[test]
+fn members_can_be_named() {
+    let site = Site::new(2).pool("retries = 1");
+    let config = site
+        .config()
+        .replace(&format!("\"{}\"", site.member_addr(1).ip()), "\"no-such-host.invalid\"")
+        .replace(&format!("\"{}\"", site.member_addr(2).ip()), "\"localhost\"")
+        .replace("port = 21050", &format!("port = {}", 20_000 + std::process::id() % 5_000));
+    let port = (20_000 + std::process::id() % 5_000) as u16;
+    let _member = Member::echo(std::net::SocketAddr::from(([127, 0, 0, 1], port)));
+    let gateway = Launch::new(PROGRAM, &config).start();
+    let said = gateway.out.wait("failed to resolve");
+    assert!(said.contains("no-such-host.invalid"), "{said}");
+    for _ in 0..4 {
+        connect(site.front()).check_echo(b"hello");
+    }
+    assert!(gateway.hangup().contains("reloaded"));
 }

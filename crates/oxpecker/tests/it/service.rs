@@ -100,11 +100,15 @@ fn a_passed_unix_socket_is_used() {
     let site = Site::new(1).listen(&format!("\"unix:{}\"", path.display()));
     let _member = Member::echo(site.member_addr(1));
     let socket = UnixListener::bind(&path).unwrap();
-    let gateway = activated(&site, OwnedFd::from(socket)).start();
+    let mut gateway = activated(&site, OwnedFd::from(socket)).start();
     gateway.out.wait("listening on an inherited socket");
     let mut client = std::os::unix::net::UnixStream::connect(&path).unwrap();
     client.set_read_timeout(Some(oxpecker_testkit::DEADLINE)).unwrap();
     client.check_echo(b"hello");
+    drop(client);
+    gateway.signal(Signal::SIGTERM);
+    assert_eq!(gateway.wait_exit(), 0);
+    assert!(path.exists(), "it is the service manager's, which goes on listening");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use nix::sys::signal::Signal;
-use oxpecker_testkit::{connect, wait_until};
+use oxpecker_testkit::{Standin, connect, wait_until};
 
 use super::{Cluster, Plan, number, wait_executing, wait_line};
 
@@ -27,7 +27,12 @@ fn a_graceful_shutdown_is_seen_and_what_runs_finishes() {
     client.ask("start a select sleep(5000)");
     wait_executing(&cluster.coordinators[leaving], 1);
     let mark = cluster.gateway.out.mark();
+    let before = hs2_connections(&cluster.coordinators[leaving]);
     cluster.coordinators[leaving].shut_down_gracefully();
+    wait_line(&cluster.gateway, mark, &["pool=hs2 ", "to=\"quiescing\""]);
+    // One probe may have been under way, the next one saw it, and we may be late to look.
+    let probes = hs2_connections(&cluster.coordinators[leaving]) - before;
+    assert!(probes <= 3, "it took {probes} probes");
     for pool in ["pool=hs2 ", "pool=hs2-http ", "pool=also "] {
         let line = wait_line(&cluster.gateway, mark, &[pool, "to=\"quiescing\""]);
         assert!(line.contains("the coordinator says it is shutting down"), "{line}");
@@ -119,17 +124,20 @@ fn a_missing_login_of_the_probe_is_named() {
     );
 }
 
+/// How many connections its HiveServer2 port ever had.
+#[track_caller]
+fn hs2_connections(coordinator: &Standin) -> u64 {
+    let metrics = coordinator.page("/metrics_prometheus");
+    let name = "impala_thrift_server_hiveserver2_frontend_total_connections ";
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("{name}is missing in {metrics}")).parse().unwrap()
+}
+
 #[test]
 fn probes_leave_no_session_and_no_connection_behind() {
     let cluster = Plan::new(1).start();
     let coordinator = &cluster.coordinators[0];
-    let total = || {
-        let metrics = coordinator.page("/metrics_prometheus");
-        let name = "impala_thrift_server_hiveserver2_frontend_total_connections ";
-        let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap_or_else(|| panic!("{metrics}")).parse::<f64>().unwrap()
-    };
-    wait_until("ten probes", || total() >= 10.0);
+    wait_until("ten probes", || hs2_connections(coordinator) >= 10);
     // One may be under way at any time.
     wait_until("no sessions and connections", || {
         let none = |name| number(coordinator, "/sessions?json", name) == 0;

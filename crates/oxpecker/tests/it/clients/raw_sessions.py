@@ -2,6 +2,7 @@
 
 usage: raw_sessions.py HOST PORT sessions N    N sessions in turn; process ids and how often
        raw_sessions.py HOST PORT hue N         N statements in one session over 12 connections
+       raw_sessions.py HOST PORT known N       who of N connections knows the session of the first
 """
 
 import collections
@@ -75,6 +76,12 @@ if what == "sessions":
         connection.close()
     for entry in seen.items():
         print("%d %d" % entry)
+elif what == "known":
+    pool = [Connection() for _ in range(count)]
+    session = open_session(pool[0])
+    for connection in pool:
+        status = connection.ExecuteStatement(TExecuteStatementReq(session, "select 1")).status
+        print("known" if status.statusCode == TStatusCode.SUCCESS_STATUS else status.errorMessage.strip())
 else:
     pool = [Connection() for _ in range(12)]
     choice = random.Random(1)

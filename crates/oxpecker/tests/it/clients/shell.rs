@@ -54,6 +54,8 @@ fn check_terminal(protocol: &str) {
     terminal.wait("default> ");
     // Nobody waits this long: it ends by the cancel or the test fails.
     terminal.type_keys("select sleep(600000);\n");
+    // Before it knows the query's handle it cannot cancel.
+    terminal.wait("Query state can be monitored");
     wait_executing(owner, 1);
     terminal.type_keys("\x03");
     terminal.wait("Cancelling Query");

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use oxpecker_testkit::clients::{self, Terminal, run};
+use oxpecker_testkit::clients::{Terminal, run};
 
-use super::{Plan, script};
+use super::{Plan, raw_sessions};
 
 #[test]
 fn three_shells_at_the_same_time_are_on_three_coordinators() {
@@ -48,10 +48,7 @@ fn ten_shells_in_turn_are_on_each_of_five_coordinators_twice() {
 #[test]
 fn three_hundred_sessions_are_spread_to_within_one() {
     let cluster = Plan::new(3).pool("method = \"round-robin\"").start();
-    let mut command = clients::python(&script("raw_sessions.py"));
-    let front = cluster.front(21_050);
-    command.args([&front.ip().to_string(), "21050", "sessions", "300"]);
-    let out = run(command).ok();
+    let out = raw_sessions(&cluster, "sessions", "300");
     let mut counts: Vec<u32> = out
         .lines()
         .map(|line| {
