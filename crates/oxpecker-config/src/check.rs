@@ -5,17 +5,21 @@ mod advice;
 mod clash;
 mod sections;
 mod syntax;
+mod tls;
+
+use std::collections::HashSet;
 
 use sections::Sections;
 use toml::de::DeTable;
 
 use crate::context::Ctx;
 use crate::diagnostic::Diagnostic;
+use crate::file::monitor::MonitorRead;
 use crate::file::pool::PoolRead;
 use crate::file::virtual_server::{Profiles, VirtualRead};
 use crate::file::{self, Read, Tables};
 use crate::mask;
-use crate::model::{Admin, Config, Node};
+use crate::model::{Acme, Admin, Config, Node};
 use crate::options::BUILT_IN;
 use crate::origin::Origins;
 use crate::source::{Input, Source};
@@ -38,6 +42,12 @@ struct Parts {
     pools: Vec<Read<PoolRead>>,
     virtuals: Vec<Read<VirtualRead>>,
     admin: Option<Read<Admin>>,
+    monitors: Vec<Read<MonitorRead>>,
+    profiles: Profiles,
+    acmes: Vec<Read<Acme>>,
+    /// TLS profiles that others inherit from.
+    tls_client_parents: HashSet<usize>,
+    tls_server_parents: HashSet<usize>,
 }
 
 /// Checks several inputs as one configuration. On failure: errors and warnings, in file order.
@@ -92,6 +102,7 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
     ctx.names.persistences = file::index(&tables.persistences);
     ctx.names.tls_clients = file::index(&tables.tls_clients);
     ctx.names.tls_servers = file::index(&tables.tls_servers);
+    ctx.names.acmes = file::index(&tables.acmes);
 
     let mut sections = Sections::default();
     let process = file::process::process(ctx, tables.process, nowhere);
@@ -112,10 +123,6 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
 
     let nodes: Vec<_> = tables.nodes.iter().map(|named| file::pool::node(ctx, named)).collect();
     sections.push_named("node", &tables.nodes, &nodes);
-    let monitors: Vec<_> = (0..tables.monitors.len())
-        .map(|n| file::monitor::monitor(ctx, &tables.monitors, n))
-        .collect();
-    sections.push_named("monitor", &tables.monitors, &monitors);
     let profiles = Profiles {
         protocols: (0..tables.protocols.len())
             .map(|n| file::profile::protocol(ctx, &tables.protocols, n))
@@ -124,16 +131,22 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
             .map(|n| file::profile::persistence(ctx, &tables.persistences, n))
             .collect(),
         tls_clients: (0..tables.tls_clients.len())
-            .map(|n| file::profile::tls_client(ctx, &tables.tls_clients, n))
+            .map(|n| file::tls::tls_client(ctx, &tables.tls_clients, n))
             .collect(),
         tls_servers: (0..tables.tls_servers.len())
-            .map(|n| file::profile::tls_server(ctx, &tables.tls_servers, n))
+            .map(|n| file::tls::tls_server(ctx, &tables.tls_servers, n))
             .collect(),
     };
+    let monitors: Vec<_> = (0..tables.monitors.len())
+        .map(|n| file::monitor::monitor(ctx, &tables.monitors, n, &profiles.tls_servers))
+        .collect();
+    sections.push_named("monitor", &tables.monitors, &monitors);
     sections.push_named("profile.protocol", &tables.protocols, &profiles.protocols);
     sections.push_named("profile.persistence", &tables.persistences, &profiles.persistences);
     sections.push_named("profile.tls_client", &tables.tls_clients, &profiles.tls_clients);
     sections.push_named("profile.tls_server", &tables.tls_servers, &profiles.tls_servers);
+    let acmes: Vec<_> = tables.acmes.iter().map(|named| file::tls::acme(ctx, named)).collect();
+    sections.push_named("acme", &tables.acmes, &acmes);
     let pools: Vec<_> =
         tables.pools.iter().map(|named| file::pool::pool(ctx, named, &monitors)).collect();
     sections.push_named("pool", &tables.pools, &pools);
@@ -144,8 +157,20 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
         .collect();
     sections.push_named("virtual", &tables.virtuals, &virtuals);
 
-    let parts = Parts { nodes, pools, virtuals, admin };
+    let mut parts = Parts {
+        nodes,
+        pools,
+        virtuals,
+        admin,
+        monitors,
+        profiles,
+        acmes,
+        tls_client_parents: file::parents(ctx, &tables.tls_clients, |names| &names.tls_clients),
+        tls_server_parents: file::parents(ctx, &tables.tls_servers, |names| &names.tls_servers),
+    };
+    tls::give_to_probes(ctx, &mut parts);
     clash::check(ctx, &parts);
+    tls::check(ctx, &parts);
     advice::check(ctx, &parts, nowhere);
     let origin = sections.finish(&parts);
     let build = || {
@@ -165,6 +190,7 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
             nodes: items(parts.nodes)?,
             pools: items(parts.pools)?.into_iter().map(|read| read.pool).collect(),
             virtuals: items(parts.virtuals)?.into_iter().map(|read| read.server).collect(),
+            acmes: items(parts.acmes)?,
         })
     };
     (build(), origin)

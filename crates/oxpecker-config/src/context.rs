@@ -112,6 +112,7 @@ pub(crate) struct Names {
     pub(crate) persistences: NameSet,
     pub(crate) tls_clients: NameSet,
     pub(crate) tls_servers: NameSet,
+    pub(crate) acmes: NameSet,
 }
 
 impl<'a> Ctx<'a> {

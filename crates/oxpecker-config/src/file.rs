@@ -7,9 +7,10 @@ pub(crate) mod monitor;
 pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod profile;
+pub(crate) mod tls;
 pub(crate) mod virtual_server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use toml::de::{DeTable, DeValue};
 
@@ -59,6 +60,7 @@ pub(crate) struct Tables<'i> {
     pub(crate) persistences: Vec<Named<'i>>,
     pub(crate) tls_clients: Vec<Named<'i>>,
     pub(crate) tls_servers: Vec<Named<'i>>,
+    pub(crate) acmes: Vec<Named<'i>>,
 }
 
 /// What came of reading one table.
@@ -69,7 +71,8 @@ pub(crate) struct Read<T> {
     pub(crate) entries: Vec<Entry>,
 }
 
-const TOP: &[&str] = &["process", "log", "admin", "node", "pool", "virtual", "monitor", "profile"];
+const TOP: &[&str] =
+    &["process", "log", "admin", "node", "pool", "virtual", "monitor", "profile", "acme"];
 const PROFILES: &[&str] = &["protocol", "persistence", "tls_client", "tls_server"];
 
 /// Sorts one file's tables to those of the files before.
@@ -93,6 +96,7 @@ pub(crate) fn collect<'i>(
             "pool" => named(ctx, "pool", place, value, &mut tables.pools),
             "virtual" => named(ctx, "virtual", place, value, &mut tables.virtuals),
             "monitor" => named(ctx, "monitor", place, value, &mut tables.monitors),
+            "acme" => named(ctx, "acme", place, value, &mut tables.acmes),
             "profile" => {
                 let DeValue::Table(profiles) = value else {
                     let message = "`profile` must be tables such as [profile.protocol.NAME]";
@@ -242,6 +246,8 @@ fn check_name(ctx: &mut Ctx<'_>, what: &str, name: &str, place: Place) {
         ctx.error(place, message).help(help);
     } else if name == "none" && matches!(what, "monitor" | "profile.persistence") {
         ctx.error(place, "`none` cannot be a name: it means that there is none");
+    } else if name == "off" && what == "profile.tls_server" {
+        ctx.error(place, "`off` cannot be a name: it means that there is no TLS");
     }
 }
 
@@ -286,6 +292,16 @@ pub(crate) fn chain<'i>(
         last = next;
     }
     (layers, last)
+}
+
+/// Those that another one inherits from.
+pub(crate) fn parents(
+    ctx: &Ctx<'_>,
+    all: &[Named<'_>],
+    names: fn(&Names) -> &NameSet,
+) -> HashSet<usize> {
+    let parent = |named| names(&ctx.names).get(&parent_of(ctx, named)?.0);
+    all.iter().filter_map(parent).collect()
 }
 
 /// Monitors may say `type` for a built-in parent.

@@ -7,6 +7,9 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+/// Keys that say where a secret is, not what it is.
+const SOURCES: &[&str] = &["file", "env", "command"];
+
 /// Byte ranges of secret values, sorted and not overlapping.
 pub(crate) fn secrets(text: &str, table: &DeTable<'_>) -> Vec<Range<usize>> {
     let mut found = in_text(text);
@@ -81,7 +84,7 @@ fn value_length(value: &str) -> usize {
     match value.chars().next() {
         Some('{') => {
             let inner = line[1..].trim_start();
-            let names_a_source = ["file", "env"].iter().any(|word| {
+            let names_a_source = SOURCES.iter().any(|word| {
                 inner.strip_prefix(word).is_some_and(|rest| rest.trim_start().starts_with('='))
             });
             if names_a_source { 0 } else { line.find('}').map_or(line.len(), |end| end + 1) }
@@ -114,7 +117,7 @@ fn in_table(root: &DeTable<'_>, found: &mut Vec<Range<usize>>) {
     while let Some((table, secret)) = tables.pop() {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
-            let names_a_source = secret && matches!(name, "file" | "env");
+            let names_a_source = secret && SOURCES.contains(&name);
             values.push((value, (secret || is_secret_key(name)) && !names_a_source));
         }
         while let Some((value, secret)) = values.pop() {

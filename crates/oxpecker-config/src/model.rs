@@ -444,7 +444,10 @@ pub enum TlsVersion {
 pub enum Certificate {
     Files(CertificateFiles),
     /// Obtained and renewed from an ACME authority.
-    Acme { acme: usize, names: Vec<String> },
+    Acme {
+        acme: usize,
+        names: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]

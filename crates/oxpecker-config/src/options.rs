@@ -8,6 +8,7 @@
 mod pool;
 mod process;
 mod profile;
+mod tls;
 mod virtual_server;
 
 /// One table of the configuration.
@@ -52,6 +53,8 @@ pub enum Kind {
     Switch,
     /// A whole number in this range.
     Count(u64, u64),
+    /// A whole number in this range, or the word `off`.
+    CountOrOff(u64, u64),
     /// At least so many milliseconds.
     Duration(u64),
     /// At least 1 ms, or the word `off`.
@@ -70,6 +73,9 @@ impl Kind {
             Self::Path => "a path".to_owned(),
             Self::Switch => "true or false".to_owned(),
             Self::Count(min, max) => format!("a whole number from {min} to {max}"),
+            Self::CountOrOff(min, max) => {
+                format!("a whole number from {min} to {max}, or \"off\"")
+            }
             Self::Duration(_) => "a duration such as \"5s\"".to_owned(),
             Self::DurationOrOff => "a duration such as \"5s\", or \"off\"".to_owned(),
             Self::Word(words) => {
@@ -102,13 +108,16 @@ pub static TABLES: &[&TableDoc] = &[
     &pool::MEMBER,
     &pool::MONITOR,
     &virtual_server::VIRTUAL,
+    &virtual_server::SNI_ROUTE,
     &profile::PROTOCOL,
     &profile::KEEPALIVE,
     &profile::PERSISTENCE,
-    &profile::TLS_CLIENT,
-    &profile::CERTIFICATE,
-    &profile::TLS_SERVER,
+    &tls::TLS_CLIENT,
+    &tls::CERTIFICATE,
+    &tls::TLS_SERVER,
+    &tls::ACME,
     &profile::SECRET,
+    &profile::PASSPHRASE,
 ];
 
 /// The table of this name. Asking for one that does not exist is a mistake of this crate.

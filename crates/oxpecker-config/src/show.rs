@@ -28,11 +28,27 @@ pub(crate) fn value(ctx: &Ctx<'_>, value: &DeValue<'_>) -> String {
     }
 }
 
+/// A text or list of texts as it stands in the file: a variable in it may be a secret.
+pub(crate) fn unreplaced(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => quoted(text),
+        DeValue::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| unreplaced(item.get_ref())).collect();
+            format!("[{}]", items.join(", "))
+        }
+        _ => "{}".to_owned(),
+    }
+}
+
 /// A text as a TOML string that reads back as the same text.
 pub(crate) fn string(text: &str) -> String {
+    quoted(&text.replace("${", "$${"))
+}
+
+fn quoted(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + 2);
     shown.push('"');
-    for c in text.replace("${", "$${").chars() {
+    for c in text.chars() {
         match c {
             '"' => shown.push_str("\\\""),
             '\\' => shown.push_str("\\\\"),

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::context::{Ctx, NameSet, Names, did_you_mean, listed, shorten};
 use crate::interpolate::{self, BadReference};
-use crate::model::Secret;
+use crate::model::{Passphrase, Secret};
 use crate::options::Kind;
 use crate::origin::Shown;
 use crate::reader::{Convert, Layer, Reader, Val};
@@ -18,9 +18,10 @@ use crate::units::{BadDuration, LONGEST, parse_duration, show_duration};
 use crate::words::Word;
 
 pub(crate) mod network;
+pub(crate) mod tls;
 
 /// "must be a whole number …, not a string".
-fn wrong_type<T>(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<T> {
+pub(crate) fn wrong_type<T>(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<T> {
     let found = match val.value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) => "a number",
@@ -106,7 +107,7 @@ pub(crate) fn switch(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<bool> {
 
 /// A whole number in the range the option table gives.
 pub(crate) fn count<T: TryFrom<u64>>(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<T> {
-    let Kind::Count(min, max) = val.doc.kind else {
+    let (Kind::Count(min, max) | Kind::CountOrOff(min, max)) = val.doc.kind else {
         debug_assert!(false, "{} is no count in the option table", val.doc.key);
         return None;
     };
@@ -122,6 +123,14 @@ pub(crate) fn count<T: TryFrom<u64>>(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option
         ctx.error(val.place, message);
     }
     in_range
+}
+
+/// `None` inside for the word `off`.
+pub(crate) fn count_or_off<T: TryFrom<u64>>(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Option<T>> {
+    if is_off(ctx, val) {
+        return Some(None);
+    }
+    count(ctx, val).map(Some)
 }
 
 pub(crate) fn duration(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Duration> {
@@ -269,41 +278,77 @@ pub(crate) fn entry_table<T>(
 
 /// `{ file = "…" }`, `{ env = "…" }` or the secret itself.
 pub(crate) fn secret(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Secret> {
-    let secret = match val.value {
+    match secret_or_command(ctx, val, "secret")? {
+        Passphrase::Value(secret) => Some(secret),
+        Passphrase::Command(_) => None,
+    }
+}
+
+/// The same, or `{ command = ["…"] }`.
+pub(crate) fn passphrase(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Passphrase> {
+    secret_or_command(ctx, val, "passphrase")
+}
+
+fn secret_or_command(ctx: &mut Ctx<'_>, val: &Val<'_>, table_name: &str) -> Option<Passphrase> {
+    let takes_command = table_name == "passphrase";
+    let found = match val.value {
         DeValue::Table(table) => {
             let layer = Layer { file: val.place.file, table, parent: String::new() };
-            secret_table(ctx, val, layer)
+            secret_table(ctx, val, layer, table_name)
         }
         DeValue::String(plain) => {
             let found = text(ctx, val);
             let from_variables = plain.starts_with("${") && plain.ends_with('}');
             if found.is_some() && !from_variables {
                 let message = format!("`{}` stands here in clear text", val.doc.key);
-                let help = "write { file = \"PATH\" } or { env = \"NAME\" }";
-                ctx.warn(val.place, message).help(help);
+                ctx.warn(val.place, message).help(secret_help(takes_command));
             }
-            found
+            found.map(|text| Passphrase::Value(Secret::new(text)))
         }
         _ => wrong_type(ctx, val),
     };
-    ctx.shown = Some(Shown::One(show::MASK.to_owned()));
-    let secret = secret?;
-    if secret.is_empty() {
+    ctx.shown = Some(Shown::One(match (&found, val.value) {
+        (Some(Passphrase::Command(_)), DeValue::Table(table)) => {
+            let command = table.get("command").map(|command| show::unreplaced(command.get_ref()));
+            format!("{{ command = {} }}", command.unwrap_or_default())
+        }
+        _ => show::MASK.to_owned(),
+    }));
+    let found = found?;
+    if matches!(&found, Passphrase::Value(secret) if secret.reveal().is_empty()) {
         return bad(ctx, val, format!("`{}` is empty", val.doc.key), "");
     }
-    Some(Secret::new(secret))
+    Some(found)
 }
 
-fn secret_table(ctx: &mut Ctx<'_>, val: &Val<'_>, layer: Layer<'_>) -> Option<String> {
+fn secret_help(takes_command: bool) -> &'static str {
+    match takes_command {
+        true => "write { file = \"PATH\" }, { env = \"NAME\" } or { command = [\"PROGRAM\"] }",
+        false => "write { file = \"PATH\" } or { env = \"NAME\" }",
+    }
+}
+
+fn secret_table(
+    ctx: &mut Ctx<'_>,
+    val: &Val<'_>,
+    layer: Layer<'_>,
+    table_name: &str,
+) -> Option<Passphrase> {
     let key = val.doc.key;
-    let mut reader = Reader::new(ctx, "secret", format!("`{key}`"), val.place, vec![layer]);
+    let takes_command = table_name == "passphrase";
+    let mut reader = Reader::new(ctx, table_name, format!("`{key}`"), val.place, vec![layer]);
     let file = reader.optional("file", path);
     let file_place = reader.place("file");
     let env = reader.optional("env", filled);
     let env_place = reader.place("env");
+    let command = match takes_command {
+        true => reader.optional("command", command),
+        false => Some(None),
+    };
     reader.finish();
-    match (file?, env?) {
-        (Some(file), None) => match ctx.source.read(&file) {
+    let value = |text| Passphrase::Value(Secret::new(text));
+    match (file?, env?, command?) {
+        (Some(file), None, None) => match ctx.source.read(&file) {
             Ok(mut text) => {
                 if text.ends_with('\n') {
                     text.pop();
@@ -311,7 +356,7 @@ fn secret_table(ctx: &mut Ctx<'_>, val: &Val<'_>, layer: Layer<'_>) -> Option<St
                         text.pop();
                     }
                 }
-                Some(text)
+                Some(value(text))
             }
             Err(error) => {
                 let shown = shorten(&file.display().to_string());
@@ -319,17 +364,40 @@ fn secret_table(ctx: &mut Ctx<'_>, val: &Val<'_>, layer: Layer<'_>) -> Option<St
                 None
             }
         },
-        (None, Some(name)) => {
-            let value = ctx.source.env(&name);
-            if value.is_none() {
+        (None, Some(name), None) => {
+            let found = ctx.source.env(&name);
+            if found.is_none() {
                 let message = format!("environment variable `{}` is not set", shorten(&name));
                 ctx.error(env_place, message);
             }
-            value
+            found.map(value)
         }
+        (None, None, Some(command)) => Some(Passphrase::Command(command)),
         _ => {
-            let message = format!("`{key}` needs either `file` or `env`");
-            bad(ctx, val, message, "write { file = \"PATH\" } or { env = \"NAME\" }")
+            let sources = match takes_command {
+                true => "one of `file`, `env` and `command`",
+                false => "either `file` or `env`",
+            };
+            bad(ctx, val, format!("`{key}` needs {sources}"), secret_help(takes_command))
         }
     }
+}
+
+/// A program and its arguments.
+fn command(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Vec<String>> {
+    let words: Vec<String> = match val.value {
+        // Arguments may be empty, the program may not.
+        DeValue::Array(_) => each(text)(ctx, val)?.into_iter().map(|(word, _)| word).collect(),
+        _ => vec![filled(ctx, val)?],
+    };
+    let program = words.first().map_or("", |program| program.trim());
+    if program.is_empty() || words.iter().any(|word| word.contains('\0')) {
+        return bad(ctx, val, format!("`{}` names no program", val.doc.key), "");
+    }
+    if !matches!(val.value, DeValue::Array(_)) && program.contains(char::is_whitespace) {
+        let message = format!("`{}` is run without a shell", val.doc.key);
+        let help = format!("write a list: {} = {}", val.doc.key, val.doc.example);
+        return bad(ctx, val, message, &help);
+    }
+    Some(words)
 }

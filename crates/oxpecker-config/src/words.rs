@@ -2,7 +2,7 @@
 
 use crate::model::{
     AccessFormat, AdminState, Facility, Level, Method, Protocol, ProxyVersion, Records, Scope,
-    ServiceDown, SyslogProtocol, TextFormat, Verify, VirtualKind, WhenAllDown,
+    ServiceDown, SyslogProtocol, TextFormat, TlsVersion, VirtualKind, WhenAllDown,
 };
 
 /// A type with one word per value.
@@ -30,6 +30,28 @@ pub(crate) enum ProbeKind {
 pub(crate) enum LoginKind {
     None,
     Plain,
+}
+
+/// What is asked of the members' certificates; the fingerprints are an option of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VerifyKind {
+    Required,
+    Pinned,
+    None,
+}
+
+/// What is asked of clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClientCertificates {
+    None,
+    Optional,
+    Required,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChallengeKind {
+    TlsAlpn01,
+    Http01,
 }
 
 macro_rules! words {
@@ -91,7 +113,14 @@ words! {
         "beeswax" => Self::Beeswax,
         "hs2-http" => Self::Hs2Http,
     }
-    Verify { "required" => Self::Required, "none" => Self::None }
+    VerifyKind { "required" => Self::Required, "pinned" => Self::Pinned, "none" => Self::None }
+    ClientCertificates {
+        "none" => Self::None,
+        "optional" => Self::Optional,
+        "required" => Self::Required,
+    }
+    TlsVersion { "1.2" => Self::V1_2, "1.3" => Self::V1_3 }
+    ChallengeKind { "tls-alpn-01" => Self::TlsAlpn01, "http-01" => Self::Http01 }
     ProbeKind {
         "tcp" => Self::Tcp,
         "http" => Self::Http,

@@ -10,8 +10,7 @@ use crate::file::Read;
 use crate::file::pool::PoolRead;
 use crate::file::virtual_server::VirtualRead;
 use crate::model::{
-    AccessFormat, Level, Listen, Log, LogTarget, Method, Protocol, Records, Verify, Virtual,
-    VirtualKind,
+    AccessFormat, Level, Listen, Log, LogTarget, Method, Protocol, Records, Virtual, VirtualKind,
 };
 use crate::reader::Places;
 use crate::text::Place;
@@ -119,46 +118,29 @@ fn pool(ctx: &mut Ctx<'_>, item: &PoolRead, places: &Places, parts: &Parts) {
 
 fn virtual_server(ctx: &mut Ctx<'_>, item: &VirtualRead, places: &Places, parts: &Parts) {
     let server = &item.server;
-    if server.kind == VirtualKind::Layer4 {
-        for key in ["tls_client", "tls_server"] {
-            if places.has(key) {
-                let message = format!("`{key}` is not possible on a `layer4` virtual server");
-                let help = "write type = \"standard\"; layer4 passes TLS through untouched";
-                ctx.error(places.of(key), message).help(help);
-            }
-        }
-        if server.protocol != Protocol::Tcp {
-            let message = "a `layer4` virtual server does not read the protocol";
-            let help = "write type = \"standard\", or leave `protocol` out";
-            ctx.error(places.of("protocol"), message).help(help);
-        }
-    }
-    if let Some(profile) = &server.tls_client
-        && profile.certificates.is_empty()
-        && profile.name == "clientssl"
-    {
-        let message = "`clientssl` has no certificate";
-        let help = "write [profile.tls_client.NAME] with parent = \"clientssl\" and `certificates`";
-        ctx.error(places.of("tls_client"), message).help(help);
-    }
-    if let Some(profile) = &server.tls_server
-        && profile.verify == Verify::None
-    {
-        let message = format!("`{}` does not verify the members' certificates", profile.name);
-        let help = "anybody on the way can read and change everything";
-        ctx.warn(places.of("tls_server"), message).help(help);
+    if server.kind == VirtualKind::Layer4 && server.protocol != Protocol::Tcp {
+        let message = "a `layer4` virtual server does not read the protocol";
+        let help = "write type = \"standard\", or leave `protocol` out";
+        ctx.error(places.of("protocol"), message).help(help);
     }
     timeouts(ctx, server, places);
-    let pool = parts.pools.get(server.pool).and_then(|read| read.item.as_ref());
-    if let Some(pool) = pool {
+    let mut pools = vec![(server.pool, places.of("pool"))];
+    let routes = server.sni_routes.iter().zip(&item.route_places);
+    pools.extend(routes.map(|(route, place)| (route.pool, *place)));
+    for (pool, place) in pools {
+        let Some(pool) = parts.pools.get(pool).and_then(|read| read.item.as_ref()) else {
+            continue;
+        };
         if pool.pool.method == Method::LeastOperations && server.protocol == Protocol::Tcp {
             let message = format!(
                 "pool `{}` counts operations, which this virtual server does not see",
                 pool.pool.name
             );
             let help = "write type = \"standard\" and protocol = \"hs2\" (or what clients speak)";
-            ctx.error(places.of("pool"), message).help(help);
+            ctx.error(place, message).help(help);
         }
+    }
+    if let Some(pool) = parts.pools.get(server.pool).and_then(|read| read.item.as_ref()) {
         port_differs(ctx, item, pool);
     }
     open_to_all(ctx, item);
@@ -200,7 +182,9 @@ fn port_differs(ctx: &mut Ctx<'_>, item: &VirtualRead, pool: &PoolRead) {
     for (listen, place) in item.server.listen.iter().zip(&item.listen_places) {
         let Listen::Tcp(address) = listen else { continue };
         let port = address.port();
-        if port == 0 || ports.contains(&port) {
+        // Nobody takes 443 by mistake, and authorities look there.
+        let is_https = port == 443 && item.tls_client != Some(None);
+        if port == 0 || is_https || ports.contains(&port) {
             continue;
         }
         let mut served: Vec<u16> = ports.iter().copied().collect();
@@ -279,8 +263,9 @@ fn unused(ctx: &mut Ctx<'_>, parts: &Parts) {
     // With a broken one among them nobody knows.
     let virtuals = &parts.virtuals;
     if virtuals.iter().all(|read| read.item.is_some()) {
-        let used: HashSet<usize> =
-            virtuals.iter().filter_map(|read| Some(read.item.as_ref()?.server.pool)).collect();
+        let servers = || virtuals.iter().filter_map(|read| Some(&read.item.as_ref()?.server));
+        let routes = servers().flat_map(|server| server.sni_routes.iter().map(|route| route.pool));
+        let used: HashSet<usize> = servers().map(|server| server.pool).chain(routes).collect();
         unused_of(ctx, &parts.pools, &used, "pool", "virtual server");
     }
     if parts.pools.iter().all(|read| read.item.is_some()) {
@@ -291,9 +276,16 @@ fn unused(ctx: &mut Ctx<'_>, parts: &Parts) {
     }
 }
 
-fn unused_of<T>(ctx: &mut Ctx<'_>, all: &[Read<T>], used: &HashSet<usize>, what: &str, by: &str) {
+pub(super) fn unused_of<T>(
+    ctx: &mut Ctx<'_>,
+    all: &[Read<T>],
+    used: &HashSet<usize>,
+    what: &str,
+    by: &str,
+) {
     for (index, read) in all.iter().enumerate() {
-        if !used.contains(&index) {
+        let built_in = read.places.name.file == 0;
+        if !built_in && !used.contains(&index) {
             let place = read.places.name;
             let name = ctx.files[place.file].slice(place).trim_matches(['"', '\'']).to_owned();
             ctx.warn(place, format!("{what} `{name}` is used by no {by}")).consequence();

@@ -1,12 +1,12 @@
 //! Two listeners that cannot both have their address.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::Parts;
 use crate::context::Ctx;
-use crate::model::Listen;
+use crate::model::{Acme, AcmeChallenge, Listen};
 use crate::text::Place;
 
 struct Tcp<'p> {
@@ -58,6 +58,24 @@ pub(super) fn check(ctx: &mut Ctx<'_>, parts: &Parts) {
             place: places.of("listen"),
         };
         add(&mut by_port, listener, &mut clashes);
+    }
+    let mut answered = HashSet::new();
+    for read in &parts.acmes {
+        let Some(Acme { name, challenge: AcmeChallenge::Http01 { listen }, .. }) = &read.item
+        else {
+            continue;
+        };
+        // Authorities all ask on port 80: one server answers for those that share an address.
+        if answered.insert(*listen) {
+            let listener = Tcp {
+                address: *listen,
+                dual_stack: true,
+                interface: None,
+                owner: format!("[acme.{name}]"),
+                place: read.places.of("http_listen"),
+            };
+            add(&mut by_port, listener, &mut clashes);
+        }
     }
     for (what, place, other, first) in clashes {
         let message = format!("{what} is already taken by {other}");

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Parts;
 use crate::file::{Named, Read};
+use crate::model::Certificate;
 use crate::origin::{Entry, Origins, Section, Shown};
 
 #[derive(Default)]
@@ -34,6 +35,19 @@ impl Sections {
         for pool in parts.pools.iter().filter_map(|read| Some(&read.item.as_ref()?.pool)) {
             let user = format!("pool {}", pool.name);
             note("monitor", pool.monitor.as_ref().map(|monitor| &monitor.name), &user);
+        }
+        for read in parts.monitors.iter().filter_map(|read| read.item.as_ref()) {
+            let profile = read.monitor.tls.as_ref().map(|profile| &profile.name);
+            note("profile.tls_server", profile, &format!("monitor {}", read.monitor.name));
+        }
+        for profile in parts.profiles.tls_clients.iter().filter_map(|read| read.item.as_ref()) {
+            for certificate in &profile.certificates {
+                if let Certificate::Acme { acme, .. } = certificate {
+                    let acme = parts.acmes.get(*acme).and_then(|read| read.item.as_ref());
+                    let user = format!("tls_client {}", profile.name);
+                    note("acme", acme.map(|acme| &acme.name), &user);
+                }
+            }
         }
         for server in parts.virtuals.iter().filter_map(|read| Some(&read.item.as_ref()?.server)) {
             let user = format!("virtual {}", server.name);

@@ -6,11 +6,11 @@ use toml::de::DeValue;
 
 use super::{Named, Read, chain};
 use crate::context::{Ctx, shorten};
-use crate::model::{Login, Monitor, Probe, Secret, StatusRange};
+use crate::model::{Login, Monitor, Probe, Secret, StatusRange, TlsServer};
 use crate::reader::{Reader, Val};
 use crate::show;
 use crate::units::show_duration;
-use crate::values::{bad, count, duration, each, filled, reference, secret, word};
+use crate::values::{bad, count, duration, each, filled, is_off, reference, secret, word};
 use crate::words::{LoginKind, ProbeKind, Word, word_of};
 
 /// A probe that takes longer has failed, unless the file says otherwise.
@@ -30,7 +30,20 @@ const SPECIAL: &[(&str, &[ProbeKind])] = {
     ]
 };
 
-pub(crate) fn monitor(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> Read<Monitor> {
+/// A monitor with what its checks need besides.
+#[derive(Clone)]
+pub(crate) struct MonitorRead {
+    pub(crate) monitor: Monitor,
+    /// `tls` is written, here or in a parent. Else the virtual servers say.
+    pub(crate) tls_written: bool,
+}
+
+pub(crate) fn monitor(
+    ctx: &mut Ctx<'_>,
+    all: &[Named<'_>],
+    index: usize,
+    tls_servers: &[Read<TlsServer>],
+) -> Read<MonitorRead> {
     let named = &all[index];
     let (layers, root) = chain(ctx, all, |names| &names.monitors, index);
     let kind = Some(&all[root]).filter(|root| root.is_built_in()).and_then(kind_of);
@@ -45,6 +58,7 @@ pub(crate) fn monitor(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> Rea
     let fall = reader.value("fall", count);
     let rise = reader.value("rise", count);
     let port = reader.optional("port", count);
+    let tls = reader.optional("tls", tls);
     let path = reader.optional("path", absolute_path);
     let status = reader.optional("status", each(status));
     let host = reader.optional("host", filled);
@@ -93,7 +107,11 @@ pub(crate) fn monitor(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> Rea
                 Probe::Hs2Http { login: login?, path: path?.unwrap_or_else(|| "/".to_owned()) }
             }
         };
-        Some(Monitor {
+        let tls = tls?;
+        let tls_written = tls.is_some();
+        // A profile with a problem, reported there, must not hide the monitor's own.
+        let tls = tls.flatten().and_then(|profile| tls_servers.get(profile)?.item.clone());
+        let monitor = Monitor {
             name: named.name.clone(),
             probe,
             interval: interval?,
@@ -102,7 +120,9 @@ pub(crate) fn monitor(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> Rea
             fall: fall?,
             rise: rise?,
             port: port?,
-        })
+            tls,
+        };
+        Some(MonitorRead { monitor, tls_written })
     };
     Read { item: build(), places, entries }
 }
@@ -178,6 +198,14 @@ fn login(
             None
         }
     }
+}
+
+/// The index of a profile, or `None` for the word `off`.
+fn tls(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Option<usize>> {
+    if is_off(ctx, val) {
+        return Some(None);
+    }
+    reference("tls_server profile", |names| &names.tls_servers)(ctx, val).map(Some)
 }
 
 fn absolute_path(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<String> {

@@ -2,9 +2,10 @@
 
 use toml::de::DeValue;
 
+use super::monitor::MonitorRead;
 use super::{Named, Read};
 use crate::context::{Ctx, did_you_mean, shorten};
-use crate::model::{Member, Monitor, Node, Pool};
+use crate::model::{Member, Node, Pool};
 use crate::reader::{Layer, Reader, Val};
 use crate::text::Place;
 use crate::values::{count, duration, each, entry_table, network, reference, switch, text, word};
@@ -28,12 +29,14 @@ pub(crate) struct PoolRead {
     pub(crate) pool: Pool,
     /// Place of each member, and of the port it serves.
     pub(crate) member_places: Vec<(Place, Place)>,
+    /// The monitor itself says whether it speaks TLS.
+    pub(crate) monitor_tls_written: bool,
 }
 
 pub(crate) fn pool(
     ctx: &mut Ctx<'_>,
     named: &Named<'_>,
-    monitors: &[Read<Monitor>],
+    monitors: &[Read<MonitorRead>],
 ) -> Read<PoolRead> {
     let title = format!("[pool.{}]", named.name);
     let mut reader = Reader::new(ctx, "pool", title, named.place, vec![named.layer.clone()]);
@@ -73,6 +76,7 @@ pub(crate) fn pool(
                 found.or_else(|| monitors.first()?.item.clone())
             }
         };
+        let monitor_tls_written = monitor.as_ref().is_some_and(|monitor| monitor.tls_written);
         let source = source?.unwrap_or_default();
         let pool = Pool {
             name: named.name.clone(),
@@ -80,7 +84,7 @@ pub(crate) fn pool(
             members: members.into_iter().map(|((member, _), _)| member).collect(),
             method: method?,
             scope: scope?,
-            monitor,
+            monitor: monitor.map(|read| read.monitor),
             service_down: service_down?,
             when_all_down: when_all_down?,
             slow_start: slow_start?,
@@ -96,7 +100,7 @@ pub(crate) fn pool(
             transparent: transparent?,
             send_proxy: send_proxy?,
         };
-        Some(PoolRead { pool, member_places })
+        Some(PoolRead { pool, member_places, monitor_tls_written })
     };
     Read { item: build(), places, entries }
 }

@@ -1,14 +1,10 @@
-//! Reads the profiles: protocol, persistence, TLS on either side.
+//! Reads the profiles for protocol and persistence.
 
 use super::{Named, Read, chain};
 use crate::context::Ctx;
-use crate::model::{Certificate, Keepalive, Persistence, ProtocolProfile, TlsClient, TlsServer};
+use crate::model::{Keepalive, Persistence, ProtocolProfile};
 use crate::reader::{Layer, Reader, Val};
-use crate::text::Place;
-use crate::values::{
-    bad, count, duration, duration_or_off, each, entry_table, filled, is_off, path, reference,
-    secret, word,
-};
+use crate::values::{bad, count, duration, duration_or_off, is_off, reference};
 
 pub(crate) fn protocol(
     ctx: &mut Ctx<'_>,
@@ -90,73 +86,6 @@ pub(crate) fn persistence(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) ->
             mask_v4: mask_v4?,
             mask_v6: mask_v6?,
             entries_max: entries_max?,
-        })
-    };
-    Read { item: build(), places, entries }
-}
-
-pub(crate) fn tls_client(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> Read<TlsClient> {
-    let named = &all[index];
-    let (layers, _) = chain(ctx, all, |names| &names.tls_clients, index);
-    let title = format!("[profile.tls_client.{}]", named.name);
-    let mut reader = Reader::new(ctx, "profile.tls_client", title, named.place, layers);
-    let parent = reader.own("parent", reference("tls_client profile", |names| &names.tls_clients));
-    // `clientssl` has none: whoever uses it directly is told so at the virtual server.
-    let certificates = if named.is_built_in() && !reader.is_written("certificates") {
-        Some(Vec::new())
-    } else {
-        reader.required("certificates", each(certificate))
-    };
-    if matches!(&certificates, Some(list) if list.is_empty()) && !named.is_built_in() {
-        let place = reader.place("certificates");
-        reader.ctx.error(place, "`certificates` must not be empty");
-    }
-    let (places, entries) = reader.finish();
-    let build = || {
-        parent?;
-        let certificates = certificates?.into_iter().map(|(certificate, _)| certificate);
-        Some(TlsClient { name: named.name.clone(), certificates: certificates.collect() })
-    };
-    Read { item: build(), places, entries }
-}
-
-fn certificate(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Certificate> {
-    let read = |ctx: &mut Ctx<'_>, layer: Layer<'_>, place: Place| {
-        let title = "`certificates`";
-        let mut reader =
-            Reader::new(ctx, "profile.tls_client.certificates", title, place, vec![layer]);
-        let certificate = reader.required("certificate", path);
-        let key = reader.optional("key", path);
-        let chain = reader.optional("chain", path);
-        let passphrase = reader.optional("passphrase", secret);
-        reader.finish_inline();
-        Some(Certificate {
-            certificate: certificate?,
-            key: key?,
-            chain: chain?,
-            passphrase: passphrase?,
-        })
-    };
-    entry_table(ctx, val, read, "certificate")
-}
-
-pub(crate) fn tls_server(ctx: &mut Ctx<'_>, all: &[Named<'_>], index: usize) -> Read<TlsServer> {
-    let named = &all[index];
-    let (layers, _) = chain(ctx, all, |names| &names.tls_servers, index);
-    let title = format!("[profile.tls_server.{}]", named.name);
-    let mut reader = Reader::new(ctx, "profile.tls_server", title, named.place, layers);
-    let parent = reader.own("parent", reference("tls_server profile", |names| &names.tls_servers));
-    let verify = reader.value("verify", word);
-    let server_name = reader.optional("server_name", filled);
-    let ca_file = reader.optional("ca_file", path);
-    let (places, entries) = reader.finish();
-    let build = || {
-        parent?;
-        Some(TlsServer {
-            name: named.name.clone(),
-            verify: verify?,
-            server_name: server_name?,
-            ca_file: ca_file?,
         })
     };
     Read { item: build(), places, entries }

@@ -3,11 +3,13 @@
 use super::{Named, Read};
 use crate::context::Ctx;
 use crate::model::{
-    Listen, Persistence, ProtocolProfile, TlsClient, TlsServer, Virtual, VirtualKind,
+    Listen, Persistence, ProtocolProfile, SniRoute, TlsClient, TlsServer, Virtual, VirtualKind,
 };
-use crate::reader::{Reader, Val};
+use crate::reader::{Layer, Reader, Val};
 use crate::text::Place;
-use crate::values::{bad, count, each, filled, network, reference, switch, text, word};
+use crate::values::{
+    bad, count, each, filled, network, reference, switch, text, tls, word, wrong_type,
+};
 
 /// Linux cuts interface names to 15 bytes.
 const INTERFACE_BYTES_MAX: usize = 15;
@@ -24,6 +26,10 @@ pub(crate) struct Profiles {
 pub(crate) struct VirtualRead {
     pub(crate) server: Virtual,
     pub(crate) listen_places: Vec<Place>,
+    pub(crate) route_places: Vec<Place>,
+    /// Indices of the TLS profiles; `None` outside = the reference leads nowhere.
+    pub(crate) tls_client: Option<Option<usize>>,
+    pub(crate) tls_server: Option<Option<usize>>,
 }
 
 pub(crate) fn virtual_server(
@@ -50,6 +56,16 @@ pub(crate) fn virtual_server(
         reader.optional("tls_client", reference("tls_client profile", |names| &names.tls_clients));
     let tls_server =
         reader.optional("tls_server", reference("tls_server profile", |names| &names.tls_servers));
+    let public_name = reader.optional("public_name", tls::host_name);
+    let sni_peek = reader.optional("sni_peek", switch);
+    let sni_routes = reader.optional("sni_routes", each(sni_route));
+    let has_routes = matches!(&sni_routes, Some(Some(routes)) if !routes.is_empty());
+    reader.computed("sni_peek", has_routes.to_string());
+    if has_routes && sni_peek == Some(Some(false)) {
+        let place = reader.place("sni_peek");
+        let message = "`sni_routes` need the server name that `sni_peek` looks for";
+        reader.ctx.error(place, message).help("leave `sni_peek` out");
+    }
     let allow = reader.optional("allow", each(network::network));
     let deny = reader.optional("deny", each(network::network));
     let connections_max = reader.optional("connections_max", count);
@@ -77,6 +93,8 @@ pub(crate) fn virtual_server(
     let build = || {
         let listen = listen?;
         let listen_places = listen.iter().map(|(_, place)| *place).collect();
+        let routes = sni_routes?.unwrap_or_default();
+        let route_places = routes.iter().map(|(_, place)| *place).collect();
         let server = Virtual {
             name: named.name.clone(),
             description: description?,
@@ -93,6 +111,9 @@ pub(crate) fn virtual_server(
             .or_else(|| any_protocol_profile(&profiles.protocols))?,
             tls_client: pick(tls_client.flatten(), &profiles.tls_clients),
             tls_server: pick(tls_server.flatten(), &profiles.tls_servers),
+            public_name: public_name?,
+            sni_peek: sni_peek?.unwrap_or(has_routes),
+            sni_routes: routes.into_iter().map(|(route, _)| route).collect(),
             allow: allow?.map(networks).unwrap_or_default(),
             deny: deny?.map(networks).unwrap_or_default(),
             connections_max: connections_max?,
@@ -103,7 +124,7 @@ pub(crate) fn virtual_server(
             dual_stack: dual_stack?,
             socket_mode: socket_mode?,
         };
-        Some(VirtualRead { server, listen_places })
+        Some(VirtualRead { server, listen_places, route_places, tls_client, tls_server })
     };
     Read { item: build(), places, entries }
 }
@@ -126,6 +147,17 @@ fn persistence(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Option<usize>> {
         return Some(None);
     }
     reference("persistence profile", |names| &names.persistences)(ctx, val).map(Some)
+}
+
+/// An entry of `sni_routes`.
+fn sni_route(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<SniRoute> {
+    let toml::de::DeValue::Table(table) = val.value else { return wrong_type(ctx, val) };
+    let layer = Layer { file: val.place.file, table, parent: String::new() };
+    let mut reader = Reader::new(ctx, "virtual.sni_routes", "`sni_routes`", val.place, vec![layer]);
+    let name = reader.required("name", tls::sni_name);
+    let pool = reader.required("pool", reference("pool", |names| &names.pools));
+    reader.finish_inline();
+    Some(SniRoute { name: name?, pool: pool? })
 }
 
 fn interface(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<String> {

@@ -297,6 +297,17 @@ pub(super) static MONITOR: TableDoc = TableDoc {
             "25000",
         ),
         option(
+            "tls",
+            Other("the name of a tls_server profile, or \"off\""),
+            Unset("what the pool's virtual servers use"),
+            "Probe inside TLS, with this profile's verification. Not written: the `tls_server` of \
+             the virtual servers that use the pool, when they agree on one. Write it when they \
+             differ, when clients' TLS is passed through to the members (no virtual server has a \
+             `tls_server` then), and for `http` and `healthz` on a port that is not the members' \
+             own: those stay clear unless it is written.",
+            "\"serverssl\"",
+        ),
+        option(
             "path",
             Text,
             Unset("the parent's: `/` for `http`, `/cliservice` for `hs2-http`"),

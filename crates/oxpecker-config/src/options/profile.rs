@@ -1,10 +1,8 @@
-//! Options of the profiles: protocol, persistence, TLS; and of secrets.
+//! Options of the profiles for protocol and persistence (TLS has its own file), and of secrets.
 
-use super::Fallback::{Required, Unset, Value};
-use super::Kind::{Count, Duration, DurationOrOff, Other, Path, Text, Word};
+use super::Fallback::{Unset, Value};
+use super::Kind::{Count, Duration, DurationOrOff, Other, Path, Text};
 use super::{TableDoc, option};
-use crate::model::Verify;
-use crate::words::names;
 
 /// Both keep-alives default to this, and `[profile.protocol]`'s sub-keys to its parts.
 const KEEPALIVE_DEFAULT: &str = "{ idle = \"60s\", interval = \"15s\", count = 4 }";
@@ -48,7 +46,7 @@ pub(super) static PROTOCOL: TableDoc = TableDoc {
             "handshake_timeout",
             Duration(1),
             Value("\"10s\""),
-            "A PROXY header or another prelude must be complete by then.",
+            "A TLS handshake, a PROXY header or another prelude must be complete by then.",
             "\"5s\"",
         ),
         option(
@@ -146,102 +144,10 @@ pub(super) static PERSISTENCE: TableDoc = TableDoc {
     ],
 };
 
-pub(super) static TLS_CLIENT: TableDoc = TableDoc {
-    name: "profile.tls_client",
-    heading: "[profile.tls_client.NAME]",
-    doc: "TLS ended at the gateway.",
-    options: &[
-        option(
-            "parent",
-            Other("the name of a tls_client profile"),
-            Unset("none"),
-            "`clientssl` or another `[profile.tls_client.NAME]`.",
-            "\"clientssl\"",
-        ),
-        option(
-            "certificates",
-            Other("a list of paths or `{ certificate = \"PATH\", … }` tables"),
-            Required,
-            "Certificates to choose from by the name the client asks for; the first is for \
-             clients that do not ask. Tables with the keys of \
-             [Certificates](#certificates-entries).",
-            "[{ certificate = \"front.crt\", key = \"front.key\", chain = \"ca.crt\" }]",
-        ),
-    ],
-};
-
-pub(super) static CERTIFICATE: TableDoc = TableDoc {
-    name: "profile.tls_client.certificates",
-    heading: "certificates entries",
-    doc: "An entry of `certificates` in `[profile.tls_client.NAME]`. The plain text \
-          `\"front.pem\"` is the same as `{ certificate = \"front.pem\" }`.",
-    options: &[
-        option(
-            "certificate",
-            Path,
-            Required,
-            "PEM file; may hold chain and key as well, as HAProxy's do.",
-            "\"front.crt\"",
-        ),
-        option("key", Path, Unset("in the certificate's file"), "PEM file.", "\"front.key\""),
-        option(
-            "chain",
-            Path,
-            Unset("what the certificate's file holds"),
-            "PEM file with the certificates in between.",
-            "\"ca.crt\"",
-        ),
-        option(
-            "passphrase",
-            Other("{ file = \"PATH\" }, { env = \"NAME\" } or a text"),
-            Unset("the key is not encrypted"),
-            "Opens the key. See [Secrets](#secrets).",
-            "{ file = \"front.pass\" }",
-        ),
-    ],
-};
-
-pub(super) static TLS_SERVER: TableDoc = TableDoc {
-    name: "profile.tls_server",
-    heading: "[profile.tls_server.NAME]",
-    doc: "TLS toward the members.",
-    options: &[
-        option(
-            "parent",
-            Other("the name of a tls_server profile"),
-            Unset("the defaults below"),
-            "`serverssl` or another `[profile.tls_server.NAME]`.",
-            "\"serverssl\"",
-        ),
-        option(
-            "verify",
-            Word(names::<Verify>),
-            Value("\"required\""),
-            "Whether the member's certificate must be good. F5's serverssl does not look; here \
-             not looking has to be written.",
-            "\"none\"",
-        ),
-        option(
-            "server_name",
-            Text,
-            Unset("the node's address or name"),
-            "Name every member's certificate must carry, and the one asked for.",
-            "\"impala.example.com\"",
-        ),
-        option(
-            "ca_file",
-            Path,
-            Unset("the system's roots"),
-            "PEM file with the certificate authorities to trust.",
-            "\"/etc/oxpecker/ca.crt\"",
-        ),
-    ],
-};
-
 pub(super) static SECRET: TableDoc = TableDoc {
     name: "secret",
     heading: "secret entries",
-    doc: "The table a `password` or `passphrase` takes; one of the two keys.",
+    doc: "The table a `password` takes; one of the two keys.",
     options: &[
         option(
             "file",
@@ -256,6 +162,36 @@ pub(super) static SECRET: TableDoc = TableDoc {
             Unset("`file` says where"),
             "The value of this environment variable.",
             "\"PROBE_PASSWORD\"",
+        ),
+    ],
+};
+
+pub(super) static PASSPHRASE: TableDoc = TableDoc {
+    name: "passphrase",
+    heading: "passphrase entries",
+    doc: "The table a `passphrase` takes; one of the three keys.",
+    options: &[
+        option(
+            "file",
+            Path,
+            Unset("another key says where"),
+            "The file's content, without the line end at its end.",
+            "\"front.pass\"",
+        ),
+        option(
+            "env",
+            Text,
+            Unset("another key says where"),
+            "The value of this environment variable.",
+            "\"FRONT_PASSPHRASE\"",
+        ),
+        option(
+            "command",
+            Other("a list of texts: a program and its arguments"),
+            Unset("another key says where"),
+            "Run without a shell whenever the key is read; the first line it prints is the \
+             passphrase. The command itself is no secret: it is shown when it fails.",
+            "[\"/usr/local/bin/get-secret\", \"front\"]",
         ),
     ],
 };

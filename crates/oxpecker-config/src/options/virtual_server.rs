@@ -1,4 +1,4 @@
-//! Options of `[virtual.NAME]`.
+//! Options of `[virtual.NAME]` and of its `sni_routes`.
 
 use super::Fallback::{Required, Unset, Value};
 use super::Kind::{Count, Other, Switch, Text, Word};
@@ -71,6 +71,30 @@ pub(super) static VIRTUAL: TableDoc = TableDoc {
             "\"serverssl\"",
         ),
         option(
+            "public_name",
+            Other("a host name"),
+            Unset("none is expected"),
+            "The name clients connect to. The certificates of `tls_client` are checked against it.",
+            "\"impala.example.com\"",
+        ),
+        option(
+            "sni_peek",
+            Switch,
+            Unset("true with `sni_routes`, else false"),
+            "Look for the server name in the first message of TLS that is passed through, for the \
+             access record and for `sni_routes`. Nothing is decrypted. Only for `layer4`.",
+            "true",
+        ),
+        option(
+            "sni_routes",
+            Other("a list of `{ name = \"NAME\", pool = \"POOL\" }` tables"),
+            Unset("all go to `pool`"),
+            "Choose the pool by the server name the client asks for; the first that fits wins, \
+             and `pool` takes the rest. Only for `layer4`. Tables with the keys of \
+             [SNI routes](#sni-route-entries).",
+            "[{ name = \"*.dev.example.com\", pool = \"dev\" }]",
+        ),
+        option(
             "allow",
             Other("a list of networks such as \"10.0.0.0/8\""),
             Unset("everybody"),
@@ -135,5 +159,21 @@ pub(super) static VIRTUAL: TableDoc = TableDoc {
             "Who may connect to a `unix:` listener.",
             "\"0600\"",
         ),
+    ],
+};
+
+pub(super) static SNI_ROUTE: TableDoc = TableDoc {
+    name: "virtual.sni_routes",
+    heading: "SNI route entries",
+    doc: "An entry of `sni_routes` in `[virtual.NAME]`.",
+    options: &[
+        option(
+            "name",
+            Other("a host name, or `*.` and a host name"),
+            Required,
+            "The server name the client asks for. `*.` stands for exactly one label.",
+            "\"*.dev.example.com\"",
+        ),
+        option("pool", Other("the name of a pool"), Required, "Where these go.", "\"dev\""),
     ],
 };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use oxpecker_config::model::{Certificate, Passphrase, Secret};
 use oxpecker_config::{TABLES, explain, reference};
 
 use crate::{check_text, docs, examples, good};
@@ -118,8 +119,13 @@ fn the_design_is_kept() {
     let server = &checked.config.virtuals[0];
     assert_eq!(server.protocol_profile.idle_timeout.unwrap().as_secs(), 3600);
     assert_eq!(server.persistence.as_ref().unwrap().timeout.as_secs(), 3600);
-    let certificate = &server.tls_client.as_ref().unwrap().certificates[0];
-    assert_eq!(certificate.passphrase.as_ref().unwrap().reveal(), "swordfish");
+    match &server.tls_client.as_ref().unwrap().certificates[0] {
+        Certificate::Files(files) => {
+            let passphrase = Passphrase::Value(Secret::new("swordfish".to_owned()));
+            assert_eq!(files.passphrase, Some(passphrase));
+        }
+        other => panic!("{other:?}"),
+    }
     assert_eq!(checked.config.pools[0].members[2].port, 21051);
 }
 

@@ -44,7 +44,12 @@ fn members_show_their_effective_values() {
 
 /// Secrets are `***` in an explained text.
 fn without_secrets(mut config: Config) -> Config {
-    use oxpecker_config::model::{Login, Probe};
+    use oxpecker_config::model::{Certificate, Login, Passphrase, Probe};
+    let forget = |passphrase: &mut Option<Passphrase>| {
+        if let Some(Passphrase::Value(secret)) = passphrase {
+            *secret = Secret::default();
+        }
+    };
     for pool in &mut config.pools {
         if let Some(monitor) = &mut pool.monitor
             && let Probe::Hs2(Login::Plain { password, .. }) = &mut monitor.probe
@@ -54,7 +59,9 @@ fn without_secrets(mut config: Config) -> Config {
     }
     for server in &mut config.virtuals {
         for certificate in server.tls_client.iter_mut().flat_map(|tls| &mut tls.certificates) {
-            certificate.passphrase = certificate.passphrase.take().map(|_| Secret::default());
+            if let Certificate::Files(files) = certificate {
+                forget(&mut files.passphrase);
+            }
         }
     }
     config

@@ -1,5 +1,6 @@
 //! The crate from outside: texts in, configurations and diagnostics out.
 
+mod acme;
 mod examples;
 mod explain;
 mod meaning;
@@ -7,6 +8,7 @@ mod mutation;
 mod problems;
 mod secrets;
 mod shape;
+mod tls;
 
 use std::path::PathBuf;
 
@@ -16,6 +18,7 @@ use oxpecker_config::{Checked, Diagnostic, Input, Maps, check};
 fn source() -> Maps {
     let mut maps = Maps::default();
     maps.env.insert("PROBE_PASSWORD".into(), "swordfish".into());
+    maps.env.insert("SECOND_PASSPHRASE".into(), "swordfish".into());
     maps.files.insert("front.pass".into(), "swordfish\n".into());
     maps.files.insert("pass".into(), "swordfish\n".into());
     maps
@@ -64,7 +67,7 @@ fn examples() -> Vec<(String, String)> {
         })
         .collect();
     all.sort();
-    assert!(all.len() >= 3, "examples are missing");
+    assert!(all.len() >= 4, "examples are missing");
     all
 }
 

@@ -83,6 +83,8 @@ fn never_in_diagnostics_explain_or_debug() {
         "x = { a = 1, passphrase = \"hunter2\", b = }",
         "password = \"hunter2${NO}\"",
         "password = \"hunter2${\"",
+        "passphrase = { command = [\"x\"], file = \"y\", value = \"hunter2\" }",
+        "passphrase = { comand = [\"hunter2\"] }",
         "password =\t'''hunter2''' x",
     ];
     for line in lines {
