@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Parts;
 use crate::file::{Named, Read};
 use crate::model::Certificate;
-use crate::origin::{Entry, Origins, Section, Shown};
+use crate::origin::{Entry, Origin, Origins, Section, Shown};
 
 #[derive(Default)]
 pub(super) struct Sections {
@@ -56,10 +56,29 @@ impl Sections {
             note("profile.tls_client", server.tls_client.as_ref().map(|p| &p.name), &user);
             note("profile.tls_server", server.tls_server.as_ref().map(|p| &p.name), &user);
         }
+        for item in parts.pools.iter().filter_map(|read| read.item.as_ref()) {
+            let profile = item.pool.monitor.as_ref().and_then(|monitor| monitor.tls.as_ref());
+            if let Some(profile) = profile.filter(|_| !item.monitor_tls_written) {
+                self.note_probes(&item.pool.name, &profile.name);
+            }
+        }
         for section in &mut self.all {
             section.used_by = users.remove(&section.heading).unwrap_or_default();
         }
         Origins { sections: self.all }
+    }
+
+    /// A pool's probes have TLS that stands neither in the pool nor in its monitor.
+    fn note_probes(&mut self, pool: &str, profile: &str) {
+        let heading = heading("pool", pool);
+        let Some(section) = self.all.iter_mut().find(|section| section.heading == heading) else {
+            return;
+        };
+        let at = section.entries.iter().position(|entry| entry.key == "monitor");
+        let shown = Shown::Unset("as its virtual servers".to_owned());
+        let origin = Origin::Parent(format!("tls_server {profile}"));
+        let entry = Entry { key: "TLS of its probes", shown, origin };
+        section.entries.insert(at.map_or(section.entries.len(), |at| at + 1), entry);
     }
 }
 

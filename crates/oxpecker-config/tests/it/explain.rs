@@ -42,6 +42,16 @@ fn members_show_their_effective_values() {
     assert!(explained.contains("# connections_max: no limit of its own  # default\n"));
 }
 
+#[test]
+fn probes_tell_where_their_tls_comes_from() {
+    let text = format!("{BASE}type = \"standard\"\ntls_server = \"serverssl\"\n");
+    let explained = explain(&good(&text));
+    let lines = "\nmonitor = \"tcp\"  # default\n\
+                 # TLS of its probes: as its virtual servers  # from tls_server serverssl\n";
+    assert!(explained.contains(lines), "{explained}");
+    assert!(!explain(&good(BASE)).contains("TLS of its probes"));
+}
+
 /// Secrets are `***` in an explained text.
 fn without_secrets(mut config: Config) -> Config {
     use oxpecker_config::model::{Certificate, Login, Passphrase, Probe};
