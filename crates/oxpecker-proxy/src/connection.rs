@@ -1,5 +1,6 @@
 //! One client connection's life: prelude, choice of a member, connect, relay, record.
 
+mod client_tls;
 mod establish;
 mod prelude;
 pub(crate) mod registry;
@@ -20,7 +21,7 @@ use crate::endpoint::Endpoint;
 use crate::record::{ClientAddr, Close, Counts, Record, TlsFacts};
 use crate::relay::{End, Patience, Relay, Watch};
 use crate::socket::Stream;
-use crate::state::{MemberState, VirtualState};
+use crate::state::{MemberState, PoolState, VirtualState};
 use crate::worker::Worker;
 use registry::{Cut, Registered};
 
@@ -42,6 +43,7 @@ pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Outp
     let mut session = Box::new(Session {
         registered,
         worker,
+        pool: Arc::clone(&policy.pool),
         policy,
         client,
         destination: None,
@@ -100,6 +102,8 @@ fn close_of(end: &End, member_finished: bool) -> Close {
 pub(crate) struct Session {
     worker: Arc<Worker>,
     policy: Arc<VirtualState>,
+    /// The policy's pool, or another one by the name that the client's TLS asked for.
+    pool: Arc<PoolState>,
     client: ClientAddr,
     /// Where the client wanted to go, when a PROXY header said so.
     destination: Option<Box<SocketAddr>>,
@@ -143,7 +147,7 @@ impl Session {
         let shared = &self.worker.shared;
         let persisted = self.policy.table.map(|table| (table, self.client_ip()));
         let load = shared.balancer().release(member, shared.now(), persisted);
-        self.policy.pool.queue.first_may_try();
+        self.pool.queue.first_may_try();
         self.registered.conn.set_member(None);
         Some(load)
     }
@@ -177,7 +181,7 @@ impl Session {
             client: &self.client,
             accepted: self.accepted,
             virtual_server: &self.policy.config.name,
-            pool: &self.policy.pool.config.name,
+            pool: &self.pool.config.name,
             member: self.last_member.as_ref().map(|member| member.name.as_str()),
             queued: self.queued,
             connected: self.connected,
@@ -234,6 +238,6 @@ mod tests {
     #[test]
     fn an_idle_connection_stays_small() {
         assert!(future_bytes(serve) <= 416, "{}", future_bytes(serve));
-        assert!(size_of::<Session>() <= 256, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 264, "{}", size_of::<Session>());
     }
 }

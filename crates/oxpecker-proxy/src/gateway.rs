@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use oxpecker_balance::balancer::Balancer;
-use oxpecker_config::model::{Config, Pool, Virtual};
+use oxpecker_config::model::{Config, SniRoute, Pool, Virtual};
 use socket2::Socket;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -283,7 +283,14 @@ impl Gateway {
             .filter_map(|(virtual_server, tls)| {
                 let name = &config.pools[virtual_server.pool].name;
                 let pool = pools.iter().find(|pool| pool.config.name == *name)?;
-                Some(Arc::new(self.virtual_state(virtual_server, pool, tls, &old, &balancer)))
+                let route = |route: &SniRoute| {
+                    let name = &config.pools[route.pool].name;
+                    let pool = pools.iter().find(|pool| pool.config.name == *name)?;
+                    Some((route.name.clone(), Arc::clone(pool)))
+                };
+                let sni_routes = virtual_server.sni_routes.iter().filter_map(route).collect();
+                let state = self.virtual_state(virtual_server, pool, tls, &old, &balancer);
+                Some(Arc::new(VirtualState { sni_routes, ..state }))
             })
             .collect();
         let topology = Arc::new(Topology { virtuals, pools, nodes });
@@ -351,6 +358,7 @@ impl Gateway {
             connections,
             traffic: known.map_or_else(|| self.new_traffic(), |known| Arc::clone(&known.traffic)),
             tls,
+            sni_routes: Vec::new(),
         }
     }
 

@@ -26,4 +26,4 @@ mod worker;
 pub use gateway::{ApplyError, Drained, Gateway};
 pub use listener::ListenError;
 pub use log::{Log, LogError};
-pub use tls::{ClientTlsError, KeyError, ServerTlsError, TlsError};
+pub use tls::{CertificateFinding, ClientTlsError, KeyError, ServerTlsError, TlsError, audit_certificates};

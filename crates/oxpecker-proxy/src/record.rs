@@ -39,6 +39,7 @@ pub(crate) struct Record<'a> {
 /// What TLS with a client agreed on.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsFacts {
+    ended_here: bool,
     version: &'static str,
     cipher: &'static str,
     server_name: Option<String>,
@@ -51,6 +52,7 @@ impl TlsFacts {
     pub(crate) fn of(tls: &TlsStream) -> Self {
         let agreed = tls.agreed();
         Self {
+            ended_here: true,
             version: agreed.protocol_version().and_then(|version| version.as_str()).unwrap_or("-"),
             cipher: agreed
                 .negotiated_cipher_suite()
@@ -58,6 +60,18 @@ impl TlsFacts {
                 .unwrap_or("-"),
             server_name: tls.server_name().map(str::to_owned),
             resumed: agreed.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
+            truncated: false,
+        }
+    }
+
+    /// Of TLS that is not ended here only the name can be seen.
+    pub(crate) fn passed_through(server_name: String) -> Self {
+        Self {
+            ended_here: false,
+            version: "-",
+            cipher: "-",
+            server_name: Some(server_name),
+            resumed: false,
             truncated: false,
         }
     }
@@ -197,7 +211,7 @@ impl Record<'_> {
             client = self.client,
             time = time.strftime("%d/%b/%Y:%H:%M:%S%.3f"),
             virtual_server = self.virtual_server,
-            tilde = if self.tls.is_some() { "~" } else { "" },
+            tilde = if self.tls.is_some_and(|tls| tls.ended_here) { "~" } else { "" },
             pool = self.pool,
             member = self.member.unwrap_or("<NOSRV>"),
             tw = Millis(self.queued),
@@ -232,6 +246,7 @@ impl Record<'_> {
             "end_state": self.close.letters(),
             "reason": self.close.reason(),
             "tls": self.tls.map(|tls| json!({
+                "ended_here": tls.ended_here,
                 "version": tls.version,
                 "cipher": tls.cipher,
                 "server_name": tls.server_name,

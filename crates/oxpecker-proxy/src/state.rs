@@ -20,6 +20,7 @@ use crate::limit::{Limit, Queue};
 use crate::log::Log;
 use crate::quota::OncePer;
 use crate::tls::TlsSides;
+use crate::tls::server::name_fits;
 use crate::tls::client::ClientTls;
 
 #[derive(Debug)]
@@ -58,6 +59,18 @@ pub(crate) struct VirtualState {
     pub(crate) connections: Arc<Limit>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) tls: Arc<TlsSides>,
+    /// Names, with `*.` for one label, and the pools that clients asking for them get.
+    pub(crate) sni_routes: Vec<(String, Arc<PoolState>)>,
+}
+
+impl VirtualState {
+    /// Where a client goes whose TLS asks for `name`, if not to the virtual server's own pool.
+    pub(crate) fn pool_for(&self, name: &str) -> Option<&Arc<PoolState>> {
+        self.sni_routes
+            .iter()
+            .find(|(pattern, _)| name_fits(pattern, name))
+            .map(|(_, pool)| pool)
+    }
 }
 
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! TLS: ended here for clients, begun anew toward members, by rustls with aws-lc-rs.
 
+mod audit;
 pub(crate) mod client;
 pub(crate) mod keys;
 mod rate;
@@ -12,6 +13,7 @@ pub(crate) use stream::TlsStream;
 
 pub(crate) use client::explain;
 
+pub use audit::{CertificateFinding, audit_certificates};
 pub use client::ClientTlsError;
 pub use keys::KeyError;
 pub use server::ServerTlsError;

@@ -13,14 +13,14 @@ use oxpecker_balance::spec::Request;
 use tokio::time::{Instant, timeout};
 
 use super::Session;
+use super::client_tls;
 use super::prelude;
 use super::registry::Cut;
 use crate::endpoint::Endpoint;
-use crate::record::{ClientAddr, Close, TlsFacts};
+use crate::record::{ClientAddr, Close};
 use crate::relay::Relay;
 use crate::socket::{self, Dial, Stream};
 use crate::state::MemberState;
-use crate::tls::{self, TlsStream};
 
 /// Pause before the same member is tried again: long enough for a restart to make a difference.
 const SAME_MEMBER_PAUSE: Duration = Duration::from_secs(1);
@@ -103,39 +103,10 @@ async fn admit_and_connect(
         if !is_allowed(session) {
             return Err(Close::Denied);
         }
-        accept_tls(session, client).await?;
+        client_tls::meet(session, client).await?;
     }
     let Some(client) = client else { return Err(Close::TlsFailed) };
     connect_some_member(session, client.stream()).await
-}
-
-/// Ends TLS of a client, when the virtual server has a profile for it.
-async fn accept_tls(session: &mut Session, client: &mut Option<Endpoint>) -> Result<(), Close> {
-    let policy = Arc::clone(&session.policy);
-    let Some(server) = &policy.tls.server else { return Ok(()) };
-    if policy.tls.rate.as_ref().is_some_and(|rate| !rate.allows(session.client_ip())) {
-        return Err(Close::TooManyHandshakes);
-    }
-    let Some(Endpoint::Plain(stream)) = client.take() else { return Err(Close::TlsFailed) };
-    let patience = policy.config.protocol_profile.handshake_timeout;
-    let result = async {
-        let mut tls = TlsStream::server(stream, Arc::clone(&server.config))?;
-        tls.handshake().await.map(|()| tls)
-    };
-    let failed = match timeout(patience, result).await {
-        Ok(Ok(tls)) => {
-            session.tls = Some(Box::new(TlsFacts::of(&tls)));
-            *client = Some(Endpoint::Tls(Box::new(tls)));
-            return Ok(());
-        }
-        Ok(Err(error)) => tls::explain(&error),
-        Err(_) => format!("not complete within {patience:?}"),
-    };
-    tracing::debug!(
-        client = %session.client, virtual_server = %policy.config.name, reason = failed,
-        "TLS handshake with a client failed"
-    );
-    Err(Close::TlsFailed)
 }
 
 fn is_allowed(session: &Session) -> bool {
@@ -148,7 +119,7 @@ fn is_allowed(session: &Session) -> bool {
 
 async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<Endpoint, Close> {
     let policy = Arc::clone(&session.policy);
-    let pool = &policy.pool;
+    let pool = Arc::clone(&session.pool);
     let mut attempts_left = pool.config.retries;
     loop {
         let lease_is_kept = session.lease.is_some();
@@ -234,7 +205,7 @@ async fn reach(
 ) -> Result<Endpoint, ConnectError> {
     let stream = connect(session, member).await?;
     let policy = &session.policy;
-    if let Some(version) = policy.pool.config.send_proxy {
+    if let Some(version) = session.pool.config.send_proxy {
         prelude::send(session, client, &stream, version).await.map_err(ConnectError::Io)?;
     }
     let Some(tls) = &policy.tls.client else { return Ok(Endpoint::Plain(stream)) };
@@ -248,7 +219,7 @@ async fn reach(
         Err(reason) => {
             if let Some(held_back) = member.tls_failed.minute() {
                 tracing::warn!(
-                    pool = %policy.pool.config.name, member = %member.name, reason, held_back,
+                    pool = %session.pool.config.name, member = %member.name, reason, held_back,
                     "TLS handshake with a member failed"
                 );
             }
@@ -259,8 +230,8 @@ async fn reach(
 
 /// Chooses a member, waiting in the pool's queue when all are full.
 async fn choose(session: &mut Session, client: &Stream) -> Result<(), Close> {
-    let policy = Arc::clone(&session.policy);
-    let queue = &policy.pool.queue;
+    let pool = Arc::clone(&session.pool);
+    let queue = &pool.queue;
     let began = Instant::now();
     // Newcomers line up behind those who wait already.
     if queue.is_empty() {
@@ -273,7 +244,7 @@ async fn choose(session: &mut Session, client: &Stream) -> Result<(), Close> {
             Err(Refusal::NoUsableMember) => return Err(Close::NoUsableMember),
         }
     }
-    let config = &policy.pool.config;
+    let config = &pool.config;
     let Ok((_place, ahead)) = queue.enter(config.queue_max) else { return Err(Close::QueueFull) };
     session.counts.queue = ahead;
     let wait = async {
@@ -312,7 +283,7 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
     let shared = &session.worker.shared;
     let client = session.client_ip();
     let request = Request {
-        pool: policy.pool.id,
+        pool: session.pool.id,
         client,
         table: policy.table,
         tried: &session.tried,
@@ -325,7 +296,7 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
     let before = session.last_member.as_ref().map(|member| member.id);
     session.counts.redispatched |= before.is_some_and(|before| before != member);
     // A reload may have added the member while this connection kept the pool of before.
-    session.last_member = policy.pool.member(member).cloned().or_else(|| shared.member(member));
+    session.last_member = session.pool.member(member).cloned().or_else(|| shared.member(member));
     session.registered.conn.set_member(Some(member));
     if session.last_member.is_none() {
         session.release();
@@ -336,7 +307,7 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
 
 async fn connect(session: &Session, member: &MemberState) -> Result<Stream, ConnectError> {
     let to = member.address().ok_or(ConnectError::Unresolved)?;
-    let config = &session.policy.pool.config;
+    let config = &session.pool.config;
     let profile = &session.policy.config.protocol_profile;
     let transparent = match (&session.client, config.transparent) {
         (ClientAddr::Ip(client), true) => Some(SocketAddr::new(client.ip().to_canonical(), 0)),
@@ -357,7 +328,7 @@ async fn connect(session: &Session, member: &MemberState) -> Result<Stream, Conn
 
 /// Tries the source addresses in turn, beginning each time with another one.
 async fn connect_from(session: &Session, dial: Dial<'_>) -> Result<Stream, ConnectError> {
-    let pool = &session.policy.pool;
+    let pool = &session.pool;
     let sources: Vec<IpAddr> = pool
         .config
         .source

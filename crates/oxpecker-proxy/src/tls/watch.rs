@@ -6,16 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
+use super::audit::SOON;
 use super::server::{Certificates, Renewal};
 use crate::state::Shared;
 
 /// How soon a renewed file is in use. Asking the file system costs a few microseconds a file.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// A certificate that ends within this time is warned of.
-const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
-
-/// ... this often.
+/// A certificate that ends soon is warned of this often.
 const REMIND_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs for ever. Idempotent: whatever it missed it finds the next time.

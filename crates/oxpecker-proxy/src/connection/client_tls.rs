@@ -1,0 +1,82 @@
+//! TLS of a client before a member is chosen: ended here, or looked at as it passes.
+
+use std::sync::Arc;
+
+use oxpecker_wire::client_hello::{self, Parsed};
+use tokio::time::timeout;
+
+use super::Session;
+use crate::endpoint::Endpoint;
+use crate::record::{Close, TlsFacts};
+use crate::socket::Stream;
+use crate::tls::{self, TlsStream};
+
+/// Whatever the virtual server wants done. `client` is empty afterwards if its handshake failed.
+pub(super) async fn meet(
+    session: &mut Session,
+    client: &mut Option<Endpoint>,
+) -> Result<(), Close> {
+    if session.policy.config.sni_peek
+        && let Some(stream) = client.as_ref().and_then(Endpoint::plain)
+    {
+        peek(session, stream).await;
+    }
+    accept(session, client).await
+}
+
+/// Finds out which server the client wants, without taking a byte. Whoever speaks no TLS, or
+/// not in time, gets the virtual server's own pool.
+async fn peek(session: &mut Session, client: &Stream) {
+    let patience = session.policy.config.protocol_profile.handshake_timeout;
+    let name = match timeout(patience, read_hello(client)).await {
+        Ok(Some(name)) => name,
+        _ => return,
+    };
+    if let Some(pool) = session.policy.pool_for(&name) {
+        session.pool = Arc::clone(pool);
+    }
+    session.tls = Some(Box::new(TlsFacts::passed_through(name)));
+}
+
+async fn read_hello(client: &Stream) -> Option<String> {
+    let mut buffer = vec![0; client_hello::LENGTH_MAX];
+    let mut seen = 0;
+    while seen < buffer.len() {
+        seen = client.peek_beyond(seen, &mut buffer).await.ok()?;
+        match client_hello::parse(&buffer[..seen]) {
+            Ok(Parsed::Complete(hello)) => return hello.server_name,
+            Ok(Parsed::Incomplete) => {}
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// Completes the handshake as the virtual server's profile says.
+async fn accept(session: &mut Session, client: &mut Option<Endpoint>) -> Result<(), Close> {
+    let policy = Arc::clone(&session.policy);
+    let Some(server) = &policy.tls.server else { return Ok(()) };
+    if policy.tls.rate.as_ref().is_some_and(|rate| !rate.allows(session.client_ip())) {
+        return Err(Close::TooManyHandshakes);
+    }
+    let Some(Endpoint::Plain(stream)) = client.take() else { return Err(Close::TlsFailed) };
+    let patience = policy.config.protocol_profile.handshake_timeout;
+    let result = async {
+        let mut tls = TlsStream::server(stream, Arc::clone(&server.config))?;
+        tls.handshake().await.map(|()| tls)
+    };
+    let failed = match timeout(patience, result).await {
+        Ok(Ok(tls)) => {
+            session.tls = Some(Box::new(TlsFacts::of(&tls)));
+            *client = Some(Endpoint::Tls(Box::new(tls)));
+            return Ok(());
+        }
+        Ok(Err(error)) => tls::explain(&error),
+        Err(_) => format!("not complete within {patience:?}"),
+    };
+    tracing::debug!(
+        client = %session.client, virtual_server = %policy.config.name, reason = failed,
+        "TLS handshake with a client failed"
+    );
+    Err(Close::TlsFailed)
+}
