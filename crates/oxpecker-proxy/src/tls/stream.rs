@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use oxpecker_wire::client_hello::{self, Parsed};
-use rustls::client::UnbufferedClientConnection;
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
-use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic,
+};
 use rustls::{ClientConfig, CommonState, ServerConfig};
 
 use crate::relay::SCRATCH_BYTES;
@@ -49,9 +51,12 @@ pub(crate) struct TlsStream {
     outgoing: Vec<u8>,
     sent: usize,
     server_name: Option<Box<str>>,
-    /// rustls may hold plaintext that came with the handshake: the first read must look before
-    /// it waits, or the connection hangs.
-    look_first: bool,
+    /// Plaintext that came with the handshake. Left with rustls it would be in the way of the
+    /// first write.
+    early: Vec<u8>,
+    /// rustls has looked at all of `incoming` and may remember where in it a handshake message
+    /// begins: it must see those bytes again at every call, or it panics.
+    looked: bool,
     /// The peer said close_notify: what it sent is complete.
     peer_closed: bool,
     /// The peer's stream ended without it.
@@ -82,7 +87,8 @@ impl TlsStream {
             outgoing: Vec::new(),
             sent: 0,
             server_name: None,
-            look_first: true,
+            early: Vec::new(),
+            looked: true,
             peer_closed: false,
             truncated: false,
             close_queued: false,
@@ -111,8 +117,7 @@ impl TlsStream {
         self.truncated
     }
 
-    /// Completes the handshake; bounded by the caller's timeout. Application data that came
-    /// with it stays in `incoming` and is found by the first read.
+    /// Completes the handshake; bounded by the caller's timeout.
     pub(crate) async fn handshake(&mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| self.poll_handshake(cx)).await
     }
@@ -147,29 +152,45 @@ impl TlsStream {
         }
     }
 
-    /// Works on what has arrived. Stops at the end of the handshake: what follows is read later.
+    /// Works on all that has arrived; what of it is application data is kept for the first read.
     fn advance_handshake(&mut self) -> io::Result<()> {
-        let Self { session, incoming, outgoing, peer_closed, .. } = self;
+        let Self { session, incoming, outgoing, peer_closed, early, .. } = self;
         let mut at = 0;
         let result = loop {
+            let store = |payload: &[u8]| early.extend_from_slice(payload);
+            let rest = &mut incoming[at..];
             let step = match session {
-                Session::Server(session) => {
-                    take_step(session.process_tls_records(&mut incoming[at..]), outgoing, None)
-                }
-                Session::Client(session) => {
-                    take_step(session.process_tls_records(&mut incoming[at..]), outgoing, None)
-                }
+                Session::Server(session) => take_step(session.process(rest), outgoing, store),
+                Session::Client(session) => take_step(session.process(rest), outgoing, store),
             };
             at += step.discard;
             match step.outcome {
-                Ok(Outcome::Again) => {}
+                Ok(Outcome::Again | Outcome::Data(_)) => {}
                 Ok(Outcome::PeerClosed) => *peer_closed = true,
-                Ok(Outcome::Stop | Outcome::Data(_)) => break Ok(()),
+                Ok(Outcome::Stop) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
         incoming.drain(..at);
+        if result.is_err() {
+            self.encode_alert();
+        }
         result
+    }
+
+    /// After an error rustls holds the alert that tells the peer of it.
+    fn encode_alert(&mut self) {
+        // As long as it has something to send it does not look at what has arrived.
+        while self.agreed().wants_write() {
+            let Self { session, outgoing, .. } = self;
+            let step = match session {
+                Session::Server(session) => take_step(session.process(&mut []), outgoing, |_| {}),
+                Session::Client(session) => take_step(session.process(&mut []), outgoing, |_| {}),
+            };
+            if !matches!(step.outcome, Ok(Outcome::Again)) {
+                return;
+            }
+        }
     }
 
     /// Reads plaintext into `plain`, which must hold at least one record; `Ok(0)` is the end of
@@ -179,7 +200,16 @@ impl TlsStream {
         cx: &mut Context<'_>,
         plain: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if self.truncated || (self.peer_closed && !self.look_first) {
+        if !self.early.is_empty() {
+            let n = self.early.len().min(plain.len());
+            plain[..n].copy_from_slice(&self.early[..n]);
+            self.early.drain(..n);
+            if self.early.is_empty() {
+                self.early = Vec::new();
+            }
+            return Poll::Ready(Ok(n));
+        }
+        if self.truncated || self.peer_closed {
             return Poll::Ready(Ok(0));
         }
         CIPHER.with_borrow_mut(|cipher| {
@@ -187,7 +217,7 @@ impl TlsStream {
             cipher[..filled].copy_from_slice(&self.incoming);
             self.incoming = Vec::new();
             // What is left from before may hold whole records: look before waiting for more.
-            let mut fresh = filled > 0 || std::mem::take(&mut self.look_first);
+            let mut fresh = !self.looked;
             loop {
                 if fresh {
                     let (at, n) = self.decrypt(&mut cipher[..filled], plain)?;
@@ -203,6 +233,7 @@ impl TlsStream {
                 match self.stream.poll_read(cx, &mut cipher[filled..SCRATCH_BYTES]) {
                     Poll::Ready(Ok(0)) => {
                         self.truncated = true;
+                        self.incoming = cipher[..filled].to_vec();
                         return Poll::Ready(Ok(0));
                     }
                     Poll::Ready(Ok(n)) => filled += n,
@@ -222,23 +253,23 @@ impl TlsStream {
     fn decrypt(&mut self, cipher: &mut [u8], plain: &mut [u8]) -> io::Result<(usize, usize)> {
         debug_assert!(plain.len() >= RECORD_BYTES_MAX);
         let (mut at, mut n) = (0, 0);
+        self.looked = false;
         while plain.len() - n >= RECORD_BYTES_MAX {
-            let (rest, out) = (&mut cipher[at..], &mut plain[n..]);
-            let outgoing = &mut self.outgoing;
+            let store = |payload: &[u8]| plain[n..n + payload.len()].copy_from_slice(payload);
+            let (rest, outgoing) = (&mut cipher[at..], &mut self.outgoing);
             let step = match &mut self.session {
-                Session::Server(session) => {
-                    take_step(session.process_tls_records(rest), outgoing, Some(out))
-                }
-                Session::Client(session) => {
-                    take_step(session.process_tls_records(rest), outgoing, Some(out))
-                }
+                Session::Server(session) => take_step(session.process(rest), outgoing, store),
+                Session::Client(session) => take_step(session.process(rest), outgoing, store),
             };
             at += step.discard;
             match step.outcome? {
                 Outcome::Again => {}
                 Outcome::Data(length) => n += length,
                 Outcome::PeerClosed => self.peer_closed = true,
-                Outcome::Stop => break,
+                Outcome::Stop => {
+                    self.looked = true;
+                    break;
+                }
             }
         }
         Ok((at, n))
@@ -249,13 +280,24 @@ impl TlsStream {
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, plain: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_flush(cx))?;
         CIPHER.with_borrow_mut(|cipher| {
-            let n = match &mut self.session {
-                Session::Server(session) => encrypt(session.process_tls_records(&mut []), plain, cipher),
-                Session::Client(session) => encrypt(session.process_tls_records(&mut []), plain, cipher),
-            }?;
-            let taken = match self.stream.poll_write(cx, &cipher[..n]) {
-                Poll::Ready(result) => result?,
-                Poll::Pending => 0,
+            let Self { session, incoming, outgoing, looked, .. } = self;
+            let seen = if *looked { &mut incoming[..] } else { &mut [] };
+            let n = match session {
+                Session::Server(session) => {
+                    in_traffic(session, seen, outgoing, |t| t.encrypt(plain, cipher))
+                }
+                Session::Client(session) => {
+                    in_traffic(session, seen, outgoing, |t| t.encrypt(plain, cipher))
+                }
+            }?
+            .map_err(io::Error::other)?;
+            let taken = if !self.outgoing.is_empty() {
+                0
+            } else {
+                match self.stream.poll_write(cx, &cipher[..n]) {
+                    Poll::Ready(result) => result?,
+                    Poll::Pending => 0,
+                }
             };
             if taken < n {
                 self.outgoing.extend_from_slice(&cipher[taken..n]);
@@ -280,11 +322,13 @@ impl TlsStream {
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.close_queued {
             self.close_queued = true;
-            let outgoing = &mut self.outgoing;
-            match &mut self.session {
-                Session::Server(session) => queue_close(session.process_tls_records(&mut []), outgoing),
-                Session::Client(session) => queue_close(session.process_tls_records(&mut []), outgoing),
-            }
+            let Self { session, incoming, outgoing, looked, .. } = self;
+            let seen = if *looked { &mut incoming[..] } else { &mut [] };
+            let close = match session {
+                Session::Server(session) => in_traffic(session, seen, outgoing, close_notify),
+                Session::Client(session) => in_traffic(session, seen, outgoing, close_notify),
+            }?;
+            self.outgoing.extend_from_slice(&close);
         }
         ready!(self.poll_flush(cx))?;
         Poll::Ready(self.stream.shutdown_write())
@@ -312,11 +356,11 @@ enum Outcome {
     Stop,
 }
 
-/// Handles one state. With `plain` absent (during the handshake) application data is left alone.
+/// Handles one state; `store` is given a record's plaintext.
 fn take_step<Data>(
     status: UnbufferedStatus<'_, '_, Data>,
     outgoing: &mut Vec<u8>,
-    plain: Option<&mut [u8]>,
+    store: impl FnOnce(&[u8]),
 ) -> Step {
     let UnbufferedStatus { mut discard, state } = status;
     let outcome = match state {
@@ -329,18 +373,14 @@ fn take_step<Data>(
             data.done();
             Ok(Outcome::Again)
         }
-        Ok(ConnectionState::ReadTraffic(mut traffic)) => match plain {
-            None => Ok(Outcome::Stop),
-            Some(plain) => match traffic.next_record() {
-                Some(Ok(record)) => {
-                    discard += record.discard;
-                    let length = record.payload.len();
-                    plain[..length].copy_from_slice(record.payload);
-                    Ok(Outcome::Data(length))
-                }
-                Some(Err(error)) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-                None => Ok(Outcome::Again),
-            },
+        Ok(ConnectionState::ReadTraffic(mut traffic)) => match traffic.next_record() {
+            Some(Ok(record)) => {
+                discard += record.discard;
+                store(record.payload);
+                Ok(Outcome::Data(record.payload.len()))
+            }
+            Some(Err(error)) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            None => Ok(Outcome::Again),
         },
         Ok(ConnectionState::PeerClosed) => Ok(Outcome::PeerClosed),
         Ok(_) => Ok(Outcome::Stop),
@@ -371,31 +411,61 @@ fn encode(
     }
 }
 
-fn encrypt<Data>(
-    status: UnbufferedStatus<'_, '_, Data>,
-    plain: &[u8],
-    cipher: &mut [u8],
-) -> io::Result<usize> {
-    match status.state {
-        Ok(ConnectionState::WriteTraffic(mut traffic)) => {
-            traffic.encrypt(plain, cipher).map_err(io::Error::other)
+/// Lets rustls say first what it has to say by itself, then does `act`. `seen` is what has
+/// arrived and was looked at; it holds no whole record.
+fn in_traffic<S: Process, T>(
+    session: &mut S,
+    seen: &mut [u8],
+    outgoing: &mut Vec<u8>,
+    act: impl FnOnce(&mut WriteTraffic<'_, S::Data>) -> T,
+) -> io::Result<T> {
+    loop {
+        match session.process(seen).state {
+            Ok(ConnectionState::WriteTraffic(mut traffic)) => return Ok(act(&mut traffic)),
+            Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                encode(outgoing, |room| data.encode(room))?;
+            }
+            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+            Ok(_) => return Err(io::ErrorKind::BrokenPipe.into()),
+            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         }
-        Ok(_) => Err(io::ErrorKind::BrokenPipe.into()),
-        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
     }
 }
 
-fn queue_close<Data>(status: UnbufferedStatus<'_, '_, Data>, outgoing: &mut Vec<u8>) {
-    let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state else { return };
-    let held = outgoing.len();
-    let mut room = 64;
+fn close_notify<Data>(traffic: &mut WriteTraffic<'_, Data>) -> Vec<u8> {
+    let mut bytes = vec![0; 64];
     loop {
-        outgoing.resize(held + room, 0);
-        match traffic.queue_close_notify(&mut outgoing[held..]) {
-            Ok(n) => return outgoing.truncate(held + n),
-            Err(EncryptError::InsufficientSize(needed)) => room = needed.required_size,
+        match traffic.queue_close_notify(&mut bytes) {
+            Ok(n) => {
+                bytes.truncate(n);
+                return bytes;
+            }
+            Err(EncryptError::InsufficientSize(needed)) => bytes.resize(needed.required_size, 0),
             // The keys are used up: then the end of the stream has to say it.
-            Err(EncryptError::EncryptExhausted) => return outgoing.truncate(held),
+            Err(EncryptError::EncryptExhausted) => return Vec::new(),
         }
+    }
+}
+
+/// What the connections of both sides have in common.
+trait Process {
+    type Data;
+
+    fn process<'c, 'i>(&'c mut self, tls: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
+}
+
+impl Process for UnbufferedServerConnection {
+    type Data = ServerConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, tls: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(tls)
+    }
+}
+
+impl Process for UnbufferedClientConnection {
+    type Data = ClientConnectionData;
+
+    fn process<'c, 'i>(&'c mut self, tls: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
+        self.process_tls_records(tls)
     }
 }
