@@ -34,10 +34,11 @@ pub enum ServerTlsError {
 pub(crate) struct ServerTls {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) certificates: Arc<Certificates>,
+    verifies_clients: bool,
 }
 
 impl ServerTls {
-    /// Reads all files of the profile. `before` keeps the ticket keys, so that sessions resume
+    /// Reads all files of the profile. `before` hands on its ticket keys, so that sessions resume
     /// over a reload.
     pub(crate) fn new(profile: &TlsClient, before: Option<&Self>) -> Result<Self, ServerTlsError> {
         let certificates = Arc::new(Certificates::load(profile)?);
@@ -53,7 +54,13 @@ impl ServerTls {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         if profile.tickets {
             config.ticketer = match before {
-                Some(before) if before.config.ticketer.enabled() => {
+                // A ticket lets a client in without its certificate being looked at again, so it
+                // must not outlive the authorities and revocations that it was given under.
+                Some(before)
+                    if before.config.ticketer.enabled()
+                        && !before.verifies_clients
+                        && profile.client_auth.is_none() =>
+                {
                     Arc::clone(&before.config.ticketer)
                 }
                 _ => rustls::crypto::aws_lc_rs::Ticketer::new().map_err(ServerTlsError::Tickets)?,
@@ -61,7 +68,8 @@ impl ServerTls {
         } else {
             config.send_tls13_tickets = 0;
         }
-        Ok(Self { config: Arc::new(config), certificates })
+        let verifies_clients = profile.client_auth.is_some();
+        Ok(Self { config: Arc::new(config), certificates, verifies_clients })
     }
 }
 
