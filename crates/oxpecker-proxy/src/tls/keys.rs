@@ -156,14 +156,15 @@ fn private_key(
 
 /// rustls' reader passes encrypted keys by; this finds the first.
 fn encrypted_key(text: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (label, document) = text
-        .find("-----BEGIN ENCRYPTED PRIVATE KEY-----")
-        .and_then(|at| pkcs8::Document::from_pem(&text[at..text[at..].find("-----END").map(|end| {
-            let rest = &text[at + end..];
-            at + end + rest.find("-----\n").map_or(rest.len(), |stop| stop + 6)
-        })?]).ok())?;
-    (label == "ENCRYPTED PRIVATE KEY").then(|| document.as_bytes().to_vec())
+    const BEGIN: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+    const END: &str = "-----END ENCRYPTED PRIVATE KEY-----";
+    // What stands around it may be a comment in any encoding.
+    let text = String::from_utf8_lossy(text);
+    let (_, rest) = text.split_once(BEGIN)?;
+    let (body, _) = rest.split_once(END)?;
+    let pem = format!("{BEGIN}{}{END}\n", body.replace('\r', ""));
+    let (_, document) = pkcs8::Document::from_pem(&pem).ok()?;
+    Some(document.as_bytes().to_vec())
 }
 
 fn ask(command: &[String]) -> Result<String, KeyError> {
