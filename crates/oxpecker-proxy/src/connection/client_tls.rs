@@ -62,11 +62,16 @@ async fn accept(session: &mut Session, client: &mut Option<Endpoint>) -> Result<
     let Some(Endpoint::Plain(stream)) = client.take() else { return Err(Close::TlsFailed) };
     let patience = policy.config.protocol_profile.handshake_timeout;
     let result = async {
+        // Whoever comes and goes without a byte, as probes do, has failed nothing.
+        if !stream.peek_readable().await.unwrap_or(false) {
+            return Ok(None);
+        }
         let mut tls = TlsStream::server(stream, Arc::clone(&server.config))?;
-        tls.handshake().await.map(|()| tls)
+        tls.handshake().await.map(|()| Some(tls))
     };
     let failed = match timeout(patience, result).await {
-        Ok(Ok(tls)) => {
+        Ok(Ok(None)) => return Err(Close::ClientGoneEarly),
+        Ok(Ok(Some(tls))) => {
             session.tls = Some(Box::new(TlsFacts::of(&tls)));
             *client = Some(Endpoint::Tls(Box::new(tls)));
             return Ok(());
