@@ -21,6 +21,10 @@ use tokio::io::unix::AsyncFd;
 
 pub(crate) use registered::register;
 
+/// How soon to look again for the rest of a message that came in part; whoever sends in parts is
+/// rare and slow.
+const PEEK_PAUSE: Duration = Duration::from_millis(2);
+
 /// A connected stream socket.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -150,6 +154,8 @@ impl Stream {
                 Ok(_) if guard.ready().is_read_closed() => {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
+                // With its readiness cleared, what is there would be hidden from whoever reads next.
+                Ok(1..) => tokio::time::sleep(PEEK_PAUSE).await,
                 Ok(_) | Err(Errno::EAGAIN) => guard.clear_ready(),
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
