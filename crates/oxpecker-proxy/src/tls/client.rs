@@ -128,6 +128,12 @@ pub(crate) fn explain(error: &io::Error) -> String {
                     .to_owned()
             }
             CertificateError::Revoked => "the certificate was revoked".to_owned(),
+            // webpki's name for it. `openssl req -x509` makes such certificates unless told not to.
+            CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+                "the certificate is an authority's (CA:TRUE), as self-signed ones often are: no \
+                 `ca_file` makes it valid, but `verify = \"pinned\"` takes it"
+                    .to_owned()
+            }
             CertificateError::ApplicationVerificationFailure => {
                 "the certificate has none of the pinned fingerprints".to_owned()
             }
