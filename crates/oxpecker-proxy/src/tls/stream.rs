@@ -277,7 +277,11 @@ impl TlsStream {
 
     /// Encrypts all of `plain`, at most a scratch buffer full, and writes what the socket takes.
     /// The rest is kept; nothing more is accepted until it is flushed.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, plain: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        plain: &[u8],
+    ) -> Poll<io::Result<usize>> {
         ready!(self.poll_flush(cx))?;
         CIPHER.with_borrow_mut(|cipher| {
             let Self { session, incoming, outgoing, looked, .. } = self;
