@@ -12,6 +12,9 @@ python=${PYTHON:-/usr/bin/python3}
 # "sasl/sasl.h: No such file or directory" and "krb5-config: not found". libsasl2-modules holds PLAIN.
 packages=(python3-venv python3-dev gcc g++ libsasl2-dev libkrb5-dev libsasl2-modules)
 
+# Makes the certificates of tests.
+tools=(openssl)
+
 # `sasl` is named with its version because the newest final release (0.3.1) does not build on Python 3.11.
 # thrift, thrift_sasl and pure-sasl are pinned to what was tested, so that a new release cannot change the tests.
 shell_pins=(impala-shell==4.6.0 sasl==0.4a1 thrift==0.23.0 thrift_sasl==0.4.3)
@@ -77,6 +80,7 @@ mkdir -p "$venvs"
 # Two callers at once (test runs in two worktrees share nothing, but two terminals may) wait for each other.
 exec 9>"$venvs/.lock"
 flock 9
+ensure_packages "${tools[@]}"
 ensure_venv shell "${shell_pins[@]}"
 ensure_venv cli "${cli_pins[@]}"
 ensure_jdbc

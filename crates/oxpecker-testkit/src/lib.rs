@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "only tests use this crate")]
 
 pub mod access;
+pub mod certificates;
 pub mod client;
 pub mod clients;
 pub mod gateway;
@@ -21,6 +22,7 @@ pub mod temp;
 pub mod wait;
 
 pub use access::Tcplog;
+pub use certificates::{Authority, Pair};
 pub use client::{Ending, connect, connect_from};
 pub use gateway::{Gateway, Launch};
 pub use lines::Lines;
