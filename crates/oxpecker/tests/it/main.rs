@@ -24,3 +24,4 @@ mod reload;
 mod service;
 mod site;
 mod timeouts;
+mod tls;

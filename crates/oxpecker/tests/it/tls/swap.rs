@@ -1,0 +1,98 @@
+//! Certificates are replaced while clients come and go.
+
+use std::fs;
+
+use oxpecker_testkit::clients::Client;
+use oxpecker_testkit::wait::wait_for;
+use oxpecker_testkit::{Member, Pair};
+
+use super::{Front, NAME, peer, shown};
+
+/// Puts a pair in the place of another, each file in one step.
+fn replace(old: &Pair, new: &Pair) {
+    for (new, old) in [(&new.key, &old.key), (&new.certificate, &old.certificate)] {
+        let copy = old.with_extension("new");
+        fs::copy(new, &copy).unwrap();
+        fs::rename(&copy, old).unwrap();
+    }
+}
+
+#[track_caller]
+fn hammer(front: &Front) -> Client {
+    let to = format!("front={}", front.site.front());
+    Client::start(peer(
+        "hammer",
+        &[&to, &format!("name={NAME}"), &format!("authority={}", front.ca())],
+    ))
+}
+
+#[test]
+fn twenty_renewals_under_load_lose_nobody() {
+    let front = Front::new(1);
+    let _member = Member::echo(front.site.member_addr(1));
+    let gateway = front.site.start();
+    let mut open = front.talk(&[]);
+    assert_eq!(open.ask("before"), "before");
+    let mut clients = hammer(&front);
+    for turn in 0..20 {
+        let new = front.authority.issue(&format!("new-{turn}"), &[&format!("DNS:{NAME}")]);
+        let serial = new.serial();
+        replace(&front.pair, &new);
+        if turn % 4 == 3 {
+            assert!(gateway.hangup().contains("reloaded"));
+        }
+        wait_for("clients are shown the new certificate", || {
+            let said = clients.ask("?");
+            let (seen, served) = said.split_once(' ').unwrap();
+            assert_ne!(served, "-1", "{:#?}", clients.err.all());
+            (seen == serial).then_some(())
+        });
+    }
+    let said = clients.ask("stop");
+    let served: i64 = said.split_once(' ').unwrap().1.parse().unwrap();
+    assert!(served > 40, "{said}: {:#?}", clients.err.all());
+    assert_eq!(open.ask("still here"), "still here");
+    drop(open);
+    gateway.wait_record(served as usize + 1);
+    let failed = gateway.records().iter().filter(|record| record.letters == "PR").count();
+    assert_eq!(failed, 0, "no handshake failed");
+}
+
+#[test]
+fn a_broken_renewal_keeps_the_old_certificate() {
+    let front = Front::new(1);
+    let gateway = front.site.start();
+    let shown_serial = || shown(front.site.front(), NAME, "-serial");
+    let before = shown_serial();
+    // The key of another certificate.
+    let other = front.authority.issue("other", &[&format!("DNS:{NAME}")]);
+    let mark = gateway.out.mark();
+    fs::copy(&other.key, &front.pair.key).unwrap();
+    let line = gateway.out.wait_since(mark, "keeping the old one");
+    assert!(line.contains("does not belong to the key in"), "{line}");
+    assert_eq!(shown_serial(), before);
+    // A half-written file.
+    let mark = gateway.out.mark();
+    fs::write(&front.pair.certificate, "-----BEGIN CERTIFICATE-----\nMIIB").unwrap();
+    let line = gateway.out.wait_since(mark, "keeping the old one");
+    assert!(line.contains("front.crt"), "{line}");
+    // And none: a reload must not take it either.
+    fs::remove_file(&front.pair.certificate).unwrap();
+    let verdict = gateway.hangup();
+    assert!(verdict.contains("reload failed"), "{verdict}");
+    assert_eq!(shown_serial(), before);
+    let mark = gateway.out.mark();
+    replace(&front.pair, &other);
+    gateway.out.wait_since(mark, "renewed certificate in use");
+    assert_eq!(shown_serial(), format!("serial={}", other.serial()));
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_spoken_of() {
+    let front = Front::new(1);
+    let expired = front.authority.issue_expired("old", &[&format!("DNS:{NAME}")]);
+    replace(&front.pair, &expired);
+    let gateway = front.site.start();
+    let line = gateway.out.wait("certificate has expired");
+    assert!(line.contains("2020-02-01") && line.contains("front.crt"), "{line}");
+}
