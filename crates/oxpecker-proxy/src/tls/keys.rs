@@ -42,8 +42,9 @@ pub enum KeyError {
         path.display(), path.display()
     )]
     LegacyEncryption { path: PathBuf },
-    #[error("the passphrase command `{command}` failed: {problem}")]
-    PassphraseCommand { command: String, problem: String },
+    /// Only the program: its arguments may hold a token.
+    #[error("the passphrase command `{program}` failed: {problem}")]
+    PassphraseCommand { program: String, problem: String },
     #[error("the key in {} cannot be used: {problem}", path.display())]
     Unusable { path: PathBuf, problem: rustls::Error },
     #[error("the certificate in {} does not belong to the key in {}", certificate.display(), key.display())]
@@ -168,11 +169,10 @@ fn encrypted_key(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn ask(command: &[String]) -> Result<String, KeyError> {
-    let shown = command.join(" ");
-    let failed = |problem: String| KeyError::PassphraseCommand { command: shown.clone(), problem };
-    let [program, arguments @ ..] = command else {
-        return Err(failed("it is empty".to_owned()));
-    };
+    // The configuration's check refuses a command without a program.
+    let (program, arguments) = command.split_first().map_or(("", &[][..]), |(p, a)| (p, a));
+    let failed =
+        |problem: String| KeyError::PassphraseCommand { program: program.to_owned(), problem };
     let output =
         Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {

@@ -16,6 +16,10 @@ use super::keys::{self, KeyError};
 use super::verify::{expiry_of, names_of};
 use super::{provider, versions};
 
+/// Better no start than a virtual server without its certificate.
+pub(super) const ACME_MISSING: &str = "obtaining certificates by ACME is checked but not done yet \
+    by this version; use certificate files, which are watched";
+
 /// Why a profile toward clients cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerTlsError {
@@ -27,6 +31,8 @@ pub enum ServerTlsError {
     Verifier(String),
     #[error("failed to set up session tickets")]
     Tickets(#[source] rustls::Error),
+    #[error("{}", ACME_MISSING)]
+    Acme,
 }
 
 /// A profile in use.
@@ -41,6 +47,9 @@ impl ServerTls {
     /// Reads all files of the profile. `before` hands on its ticket keys, so that sessions resume
     /// over a reload.
     pub(crate) fn new(profile: &TlsClient, before: Option<&Self>) -> Result<Self, ServerTlsError> {
+        if profile.certificates.iter().any(|c| matches!(c, Certificate::Acme { .. })) {
+            return Err(ServerTlsError::Acme);
+        }
         let certificates = Arc::new(Certificates::load(profile)?);
         let builder = ServerConfig::builder_with_provider(provider(&profile.cipher_suites))
             .with_protocol_versions(&versions(profile.versions))?;
