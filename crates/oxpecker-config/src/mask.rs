@@ -1,19 +1,24 @@
 //! Finds literal secrets in configuration text, so that no diagnostic shows them.
 //!
 //! Two ways together: the text alone (works in files too broken to parse) and the parsed
-//! table (exact, sees escaped keys). Rather masks too much than too little.
+//! table (exact, sees escaped keys). Rather masks too much than too little, but the name of a
+//! table is no key: nothing is secret because it stands in `[virtual.pass]`.
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 /// Keys that say where a secret is, not what it is.
 const SOURCES: &[&str] = &["file", "env", "command"];
 
 /// Byte ranges of secret values, sorted and not overlapping.
 pub(crate) fn secrets(text: &str, table: &DeTable<'_>) -> Vec<Range<usize>> {
-    let mut found = in_text(text);
-    in_table(table, &mut found);
+    let mut names = Vec::new();
+    let mut found = Vec::new();
+    in_table(text, table, &mut found, &mut names);
+    names.sort_by_key(|name| name.start);
+    in_text(text, &names, &mut found);
     found.sort_by_key(|range| range.start);
     let mut merged: Vec<Range<usize>> = Vec::with_capacity(found.len());
     for range in found {
@@ -29,8 +34,13 @@ pub(crate) fn secrets(text: &str, table: &DeTable<'_>) -> Vec<Range<usize>> {
 pub(crate) fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["pass", "pwd", "secret", "token", "credential"].iter().any(|part| key.contains(part))
-        || (key.len() <= 16
-            && ["password", "passphrase"].iter().any(|word| strsim::osa_distance(word, &key) <= 2))
+        || is_meant_as_secret(&key)
+}
+
+/// One of the keys there are, or nearly.
+fn is_meant_as_secret(key: &str) -> bool {
+    key.len() <= 16
+        && ["password", "passphrase"].iter().any(|word| strsim::osa_distance(word, key) <= 2)
 }
 
 /// `"${NAME}"` says where the secret is, not what it is.
@@ -42,8 +52,8 @@ fn is_reference(value: &str) -> bool {
         .is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
 }
 
-fn in_text(text: &str) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
+/// `names` are the places of keys that are names of tables, sorted.
+fn in_text(text: &str, names: &[Range<usize>], found: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     let mut at = 0;
@@ -58,7 +68,11 @@ fn in_text(text: &str) -> Vec<Range<usize>> {
         }
         let after = text[at..].trim_start_matches(['"', '\'']).trim_start_matches([' ', '\t']);
         let Some(value) = after.strip_prefix('=') else { continue };
-        if !is_secret_key(&text[start..at]) {
+        let is_name = || {
+            let next = names.partition_point(|name| name.end <= start);
+            names.get(next).is_some_and(|name| name.contains(&start))
+        };
+        if !is_secret_key(&text[start..at]) || is_name() {
             continue;
         }
         let value = value.trim_start_matches([' ', '\t']);
@@ -69,7 +83,6 @@ fn in_text(text: &str) -> Vec<Range<usize>> {
         }
         at = value_start + length;
     }
-    found
 }
 
 /// How much of `value` to mask.
@@ -110,20 +123,63 @@ fn quoted(line: &str, quote: char, escapes: bool) -> usize {
     line.trim_end().len()
 }
 
-fn in_table(root: &DeTable<'_>, found: &mut Vec<Range<usize>>) {
+/// What the keys of a table are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    Kinds,
+    /// Of profiles.
+    Profiles,
+    /// Chosen by people, such as `hue` in `[virtual.hue]`.
+    Names,
+    Options,
+}
+
+impl Keys {
+    fn below(self, key: &str) -> Self {
+        match (self, key) {
+            (Self::Kinds, "profile") => Self::Profiles,
+            (Self::Kinds, "node" | "pool" | "virtual" | "monitor" | "acme") => Self::Names,
+            (Self::Profiles, _) => Self::Names,
+            _ => Self::Options,
+        }
+    }
+}
+
+/// `[monitor.pass]` has a name; `password = { … }` right in `[monitor]` lacks one, and is secret.
+fn is_name(text: &str, key: &Spanned<DeString<'_>>, value: &DeValue<'_>) -> bool {
+    let after = text.get(key.span().end..).unwrap_or("");
+    let is_heading = || after.trim_start_matches([' ', '\t']).starts_with(']');
+    let is_key = || is_meant_as_secret(&key.get_ref().to_ascii_lowercase());
+    matches!(value, DeValue::Table(_)) && (is_heading() || !is_key())
+}
+
+fn in_table(
+    text: &str,
+    root: &DeTable<'_>,
+    found: &mut Vec<Range<usize>>,
+    names: &mut Vec<Range<usize>>,
+) {
     // A stack of our own: the depth is the file's to choose.
-    let mut tables = vec![(root, false)];
+    let mut tables = vec![(root, false, Keys::Kinds)];
     let mut values = Vec::new();
-    while let Some((table, secret)) = tables.pop() {
+    while let Some((table, secret, keys)) = tables.pop() {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let names_a_source = secret && SOURCES.contains(&name);
-            values.push((value, (secret || is_secret_key(name)) && !names_a_source));
+            let below = keys.below(name);
+            let is_name = !secret && keys == Keys::Names && is_name(text, key, value.get_ref());
+            if is_name && is_secret_key(name) {
+                names.push(key.span());
+            }
+            let secret = secret || (is_secret_key(name) && !is_name);
+            values.push((value, secret && !names_a_source, below));
         }
-        while let Some((value, secret)) = values.pop() {
+        while let Some((value, secret, keys)) = values.pop() {
             match value.get_ref() {
-                DeValue::Table(inner) => tables.push((inner, secret)),
-                DeValue::Array(items) => values.extend(items.iter().map(|item| (item, secret))),
+                DeValue::Table(inner) => tables.push((inner, secret, keys)),
+                DeValue::Array(items) => {
+                    values.extend(items.iter().map(|item| (item, secret, keys)));
+                }
                 DeValue::String(text) if secret && !is_reference(text) => found.push(value.span()),
                 DeValue::Integer(_) | DeValue::Float(_) if secret => found.push(value.span()),
                 _ => {}

@@ -117,3 +117,37 @@ fn a_masked_line_keeps_the_caret_right() {
         "{all}"
     );
 }
+
+/// Seen with `[virtual.pass]`, whose `listen` was shown as `***`.
+#[test]
+fn a_name_makes_nothing_below_it_secret() {
+    for (text, line) in [
+        ("[virtual.pass]\nlisten = \"nowhere\"", "listen = \"nowhere\""),
+        ("[ virtual . \"pass\" ]\nlisten = \"nowhere\"", "listen = \"nowhere\""),
+        ("[virtual]\npassed.listen = \"nowhere\"", "passed.listen = \"nowhere\""),
+        ("virtual.passed = { listen = \"nowhere\" }", "virtual.passed = { listen = \"nowhere\" }"),
+        (
+            "virtual.\"pass\" = { listen = \"nowhere\" }",
+            "virtual.\"pass\" = { listen = \"nowhere\" }",
+        ),
+        ("[profile.protocol.token]\nidle_timeout = \"x\"", "idle_timeout = \"x\""),
+        ("[monitor.password]\nparent = \"nobody\"", "parent = \"nobody\""),
+        ("[node.pass]\naddress = \"a b\"", "address = \"a b\""),
+    ] {
+        // At the top, where keys without a heading are the file's own.
+        let shown = shown(&format!("{text}\n{BASE}"));
+        assert!(shown.contains(&format!(" | {line}\n")), "{shown}");
+    }
+    for text in [
+        "[monitor.pass]\nparent = \"hs2\"\nuser = 5\npassword = \"hunter2",
+        "[monitor.pass.password]\nvalue = \"hunter2\"",
+        "monitor.pass = { parent = \"hs2\", password = { value = \"hunter2\" } }",
+        "monitor.pass = { parent = \"hs2\", password = \"hunter2\", x = 1 }",
+        "[monitor]\npassword = { value = \"hunter2\" }",
+        "[monitor]\npass = \"hunter2\"",
+        "[profile.tls_client.pass]\ncertificates = { certificate = 1, passphrase = \"hunter2\" }",
+    ] {
+        let shown = shown(&format!("{text}\n{BASE}"));
+        assert!(shown.contains("error: ") && !shown.contains("hunter2"), "{text}: {shown}");
+    }
+}
