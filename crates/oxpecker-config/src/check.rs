@@ -83,9 +83,10 @@ pub fn check(inputs: &[Input], source: &dyn Source) -> Result<Checked, Vec<Diagn
         syntax::report(&mut ctx, file, errors);
         file::collect(&mut ctx, file, table.get_ref(), &mut tables);
     }
-    let (config, origin) = read(&mut ctx, tables);
+    let (config, mut origin) = read(&mut ctx, tables);
     let failed = ctx.has_errors();
     let diagnostics = ctx.into_diagnostics();
+    origin.files = files;
     match config {
         Some(config) if !failed => Ok(Checked { config, warnings: diagnostics, origin }),
         _ => Err(diagnostics),

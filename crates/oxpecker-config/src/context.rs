@@ -238,7 +238,7 @@ fn reset(problem: &mut Problem) -> &mut Problem {
 }
 
 /// What came from a file must not steer the terminal.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

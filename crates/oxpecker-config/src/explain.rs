@@ -45,7 +45,7 @@ fn entry_lines(entry: &Entry, built_in: bool, lines: &mut Vec<String>) {
         Origin::Default => "default".to_owned(),
         Origin::Parent(name) => format!("from {name}"),
         Origin::At { .. } if built_in => "built in".to_owned(),
-        Origin::At { file, line } => format!("{}:{line}", one_line(file)),
+        Origin::At { file, line, .. } => format!("{}:{line}", one_line(file)),
     };
     match &entry.shown {
         Shown::Unset(meaning) => lines.push(format!("# {key}: {meaning}  # {origin}")),

@@ -10,6 +10,7 @@ mod diagnostic;
 mod explain;
 mod file;
 mod interpolate;
+mod locate;
 mod mask;
 pub mod model;
 mod options;

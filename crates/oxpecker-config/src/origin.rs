@@ -1,15 +1,23 @@
-//! Where every effective value came from; kept beside the configuration for `explain`.
+//! Where every effective value came from; kept beside the configuration for `explain`, and to
+//! point at values that turn out bad later.
 
-/// The sections of the effective configuration, in the order they are explained.
+use crate::text::{File, Place};
+
+/// The sections of the effective configuration, in the order they are explained, and the texts
+/// they come from.
 #[derive(Debug, Clone, Default)]
 pub struct Origins {
     pub(crate) sections: Vec<Section>,
+    /// As [`Place`] counts them; their `Debug` shows no text, which may hold secrets.
+    pub(crate) files: Vec<File>,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Section {
     /// Such as `[pool.hs2]`.
     pub(crate) heading: String,
+    /// Its name in the file.
+    pub(crate) place: Place,
     /// Read-only: shown as a comment, for writing it again would be an error.
     pub(crate) built_in: bool,
     /// Who takes values from it, such as `virtual hue`.
@@ -43,5 +51,6 @@ pub(crate) enum Origin {
     At {
         file: String,
         line: usize,
+        place: Place,
     },
 }

@@ -257,7 +257,11 @@ impl<'c, 'a, 'i> Reader<'c, 'a, 'i> {
         let origin = if layer.parent.is_empty() {
             self.places.keys.insert(doc.key, val.place);
             let file = &self.ctx.files[val.place.file];
-            Origin::At { file: file.name.clone(), line: file.line_of(val.place.start) + 1 }
+            Origin::At {
+                file: file.name.clone(),
+                line: file.line_of(val.place.start) + 1,
+                place: val.place,
+            }
         } else {
             Origin::Parent(layer.parent.clone())
         };

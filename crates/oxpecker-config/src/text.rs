@@ -1,5 +1,6 @@
 //! One input with its line starts and secrets: turns byte places into lines and columns.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::diagnostic::{Diagnostic, Note, Severity};
@@ -22,13 +23,20 @@ impl Place {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone)]
 pub(crate) struct File {
     pub(crate) name: String,
     /// Without byte-order mark.
     pub(crate) text: String,
     line_starts: Vec<usize>,
     secrets: Vec<Range<usize>>,
+}
+
+/// Without the text, which may hold secrets.
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl File {

@@ -14,13 +14,13 @@ pub(super) struct Sections {
 
 impl Sections {
     pub(super) fn push<T>(&mut self, heading: &str, read: &Read<T>) {
-        self.all.push(section(heading.to_owned(), false, &read.entries));
+        self.all.push(section(heading.to_owned(), false, read));
     }
 
     pub(super) fn push_named<T>(&mut self, what: &str, named: &[Named<'_>], read: &[Read<T>]) {
         for (named, read) in named.iter().zip(read) {
             let heading = heading(what, &named.name);
-            self.all.push(section(heading, named.is_built_in(), &read.entries));
+            self.all.push(section(heading, named.is_built_in(), read));
         }
     }
 
@@ -65,7 +65,7 @@ impl Sections {
         for section in &mut self.all {
             section.used_by = users.remove(&section.heading).unwrap_or_default();
         }
-        Origins { sections: self.all }
+        Origins { sections: self.all, files: Vec::new() }
     }
 
     /// A pool's probes have TLS that stands neither in the pool nor in its monitor.
@@ -87,11 +87,11 @@ fn heading(what: &str, name: &str) -> String {
     if name.contains('.') { format!("[{what}.\"{name}\"]") } else { format!("[{what}.{name}]") }
 }
 
-fn section(heading: String, built_in: bool, entries: &[Entry]) -> Section {
+fn section<T>(heading: String, built_in: bool, read: &Read<T>) -> Section {
     let told = |entry: &&Entry| {
         let is_parent = matches!(entry.key, "parent" | "type");
         !(is_parent && matches!(entry.shown, Shown::Unset(_)))
     };
-    let entries = entries.iter().filter(told).cloned().collect();
-    Section { heading, built_in, used_by: Vec::new(), entries }
+    let entries = read.entries.iter().filter(told).cloned().collect();
+    Section { heading, place: read.places.name, built_in, used_by: Vec::new(), entries }
 }

@@ -3,6 +3,7 @@
 mod acme;
 mod examples;
 mod explain;
+mod locate;
 mod meaning;
 mod mutation;
 mod problems;
