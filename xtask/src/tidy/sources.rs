@@ -88,7 +88,10 @@ fn collect_into(root: &Path, directory: &Path, files: &mut Vec<File>) {
             if is_ours(&name.to_string_lossy()) {
                 collect_into(root, &path, files);
             }
-        } else if kind.is_file() && entry.metadata().is_ok_and(|m| m.len() <= FILE_BYTES_MAX) {
+        } else if kind.is_file()
+            && name != ".git"
+            && entry.metadata().is_ok_and(|m| m.len() <= FILE_BYTES_MAX)
+        {
             let Ok(text) = fs::read_to_string(&path) else { continue };
             let relative = path.strip_prefix(root).unwrap_or(&path);
             files.push(File { path: relative.to_string_lossy().into_owned(), text });
