@@ -12,7 +12,7 @@ use crate::load::Files;
 
 pub(crate) fn check(paths: &[PathBuf], strict: bool, format: Format) -> anyhow::Result<Exit> {
     let files = Files::new(paths)?;
-    let diagnostics = match files.load()? {
+    let diagnostics = match files.load_all()? {
         Ok(checked) => checked.warnings,
         Err(diagnostics) => diagnostics,
     };

@@ -10,6 +10,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use oxpecker_config::{Checked, Diagnostic, Input, Source};
 
+use crate::certificates;
 use crate::exit::Exit;
 
 const DEFAULT_FILE: &str = "/etc/oxpecker/oxpecker.toml";
@@ -21,7 +22,7 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Where a configuration is read from, now and at every reload.
 ///
 /// The directory of the first file is kept open, so that a reload after `chroot` still finds
-/// the files, and relative names of secrets mean "beside the configuration".
+/// the files, and relative names of secrets and certificates mean "beside the configuration".
 #[derive(Debug)]
 pub(crate) struct Files {
     paths: Vec<PathBuf>,
@@ -43,6 +44,11 @@ impl Files {
         Ok(Self { paths, base, base_fd })
     }
 
+    /// The same as `load`, and opens the certificate files that the configuration names.
+    pub(crate) fn load_all(&self) -> anyhow::Result<Result<Checked, Vec<Diagnostic>>> {
+        Ok(self.load()?.and_then(certificates::audit))
+    }
+
     /// Reads all files and checks them. The outer error: something could not be read.
     pub(crate) fn load(&self) -> anyhow::Result<Result<Checked, Vec<Diagnostic>>> {
         let mut inputs = Vec::new();
@@ -53,7 +59,10 @@ impl Files {
             let nothing = format!("no *.toml file in {}", self.paths[0].display());
             return Err(anyhow::Error::new(Exit::Configuration).context(nothing));
         }
-        Ok(oxpecker_config::check(&inputs, self))
+        Ok(oxpecker_config::check(&inputs, self).map(|mut checked| {
+            certificates::make_absolute(&mut checked.config, &self.base);
+            checked
+        }))
     }
 
     fn collect(&self, path: &Path, inputs: &mut Vec<Input>) -> anyhow::Result<()> {

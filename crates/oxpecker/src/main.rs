@@ -1,5 +1,6 @@
 //! The `oxpecker` program: command line, signals and exit codes around the library crates.
 
+mod certificates;
 mod check;
 mod exit;
 mod load;
@@ -47,7 +48,7 @@ enum Command {
         #[arg(short = 'p', long, value_name = "FILE")]
         pidfile: Option<PathBuf>,
     },
-    /// Check a configuration and show all problems at once; opens no socket
+    /// Check a configuration and its certificates, show all problems at once; opens no socket
     Check {
         #[command(flatten)]
         files: Files,

@@ -21,7 +21,7 @@ use crate::service::{self, Notifier, Watchdog};
 
 pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result<Exit> {
     let files = Files::new(paths)?;
-    let Checked { config, warnings, .. } = match files.load()? {
+    let Checked { config, warnings, .. } = match files.load_all()? {
         Ok(checked) => checked,
         Err(diagnostics) => {
             print_errors(&diagnostics);
@@ -135,7 +135,7 @@ impl Process {
     }
 
     async fn try_reload(&mut self) -> anyhow::Result<()> {
-        let checked = match self.files.load()? {
+        let checked = match self.files.load_all()? {
             Ok(checked) => checked,
             Err(diagnostics) => {
                 for diagnostic in &diagnostics {

@@ -1,17 +1,22 @@
 //! What is wrong with the certificates that a configuration names, before anybody connects.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use oxpecker_config::model::{Certificate, CertificateFiles, Config, TlsClient, Virtual};
+use oxpecker_config::model::{
+    Certificate, CertificateFiles, Config, TlsClient, TlsServer, Virtual,
+};
 
 use super::client::ClientTls;
 use super::keys;
-use super::server::name_fits;
+use super::server::{ACME_MISSING, name_fits};
 use super::verify::{expiry_of, names_of};
 
 /// A certificate that ends within this time is remarked.
 pub(super) const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+
+const READABLE: &str = "the files must be PEM and readable by the gateway's user";
 
 /// One thing to tell an administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +30,8 @@ pub struct CertificateFinding {
     pub help: String,
 }
 
-/// Opens every certificate, key and authority file of the configuration. Connects nowhere.
+/// Opens every certificate, key and authority file of the configuration, and runs the commands
+/// that print passphrases. Connects nowhere.
 pub fn audit_certificates(config: &Config, now: SystemTime) -> Vec<CertificateFinding> {
     let mut findings = Vec::new();
     let mut seen = Vec::new();
@@ -37,43 +43,72 @@ pub fn audit_certificates(config: &Config, now: SystemTime) -> Vec<CertificateFi
             }
             audit_name(virtual_server, profile, &mut findings);
         }
-        let monitor = config.pools[virtual_server.pool].monitor.as_ref();
-        let of_monitor = monitor.and_then(|monitor| monitor.tls.as_ref());
-        for profile in virtual_server.tls_server.iter().chain(of_monitor) {
-            if seen.contains(&&profile.name) {
-                continue;
-            }
+    }
+    // A profile of the other kind may have the same name.
+    seen.clear();
+    let of_virtuals = config.virtuals.iter().filter_map(|v| v.tls_server.as_ref());
+    let monitors = config.pools.iter().filter_map(|pool| pool.monitor.as_ref());
+    for profile in of_virtuals.chain(monitors.filter_map(|monitor| monitor.tls.as_ref())) {
+        if !seen.contains(&&profile.name) {
             seen.push(&profile.name);
-            if let Err(error) = ClientTls::new(profile) {
-                findings.push(CertificateFinding {
-                    fatal: true,
-                    table: format!("profile.tls_server.{}", profile.name),
-                    key: "ca_file",
-                    message: chain(&error),
-                    help: "the files must be PEM and readable by the gateway's user".to_owned(),
-                });
-            }
+            findings.extend(audit_members(profile));
         }
     }
     findings
 }
 
+/// The first thing that is wrong with a profile toward members.
+fn audit_members(profile: &TlsServer) -> Option<CertificateFinding> {
+    let error = ClientTls::new(profile).err()?;
+    let is_bad = |path: &PathBuf| keys::load_certificates(path).is_err();
+    let key = match profile {
+        TlsServer { ca_file: Some(path), .. } if is_bad(path) => "ca_file",
+        TlsServer { crl_file: Some(path), .. } if keys::load_crls(path).is_err() => "crl_file",
+        TlsServer { certificate: Some(_), .. } => "certificate",
+        _ => "ca_file",
+    };
+    Some(CertificateFinding {
+        fatal: true,
+        table: format!("profile.tls_server.{}", profile.name),
+        key,
+        message: chain(&error),
+        help: READABLE.to_owned(),
+    })
+}
+
 fn audit_profile(profile: &TlsClient, now: SystemTime, findings: &mut Vec<CertificateFinding>) {
-    let mut add = |fatal, message, help: &str| {
+    let mut add_to = |key, fatal, message, help: &str| {
         findings.push(CertificateFinding {
             fatal,
             table: format!("profile.tls_client.{}", profile.name),
-            key: "certificates",
+            key,
             message,
             help: help.to_owned(),
         });
     };
+    if let Some(auth) = &profile.client_auth {
+        if let Err(error) = keys::load_certificates(&auth.ca_file) {
+            add_to("client_ca_file", true, chain(&error), READABLE);
+        }
+        if let Some(Err(error)) = auth.crl_file.as_ref().map(|path| keys::load_crls(path)) {
+            add_to("client_crl_file", true, chain(&error), READABLE);
+        }
+    }
+    let mut add = |fatal, message, help: &str| add_to("certificates", fatal, message, help);
+    if profile.certificates.iter().any(|c| matches!(c, Certificate::Acme { .. })) {
+        let message = format!("TLS profile `{}`: {ACME_MISSING}", profile.name);
+        add(true, message, "write { certificate = \"PATH\", key = \"PATH\" }");
+    }
     for files in files_of(profile) {
         let path = files.certificate.display();
         let pair = match keys::load(files) {
             Ok(pair) => pair,
             Err(error) => {
-                add(true, chain(&error), "`openssl x509 -in FILE -noout -text` shows what it holds");
+                add(
+                    true,
+                    chain(&error),
+                    "`openssl x509 -in FILE -noout -text` shows what it holds",
+                );
                 continue;
             }
         };
@@ -89,7 +124,10 @@ fn audit_profile(profile: &TlsClient, now: SystemTime, findings: &mut Vec<Certif
             ),
             Ok(left) if left < SOON => add(
                 false,
-                format!("the certificate in {path} expires on {date}, in {} days", left.as_secs() / 86_400),
+                format!(
+                    "the certificate in {path} expires on {date}, in {} days",
+                    left.as_secs() / 86_400
+                ),
                 "renew it in time; the files are watched and taken up without a reload",
             ),
             Ok(_) => {}
@@ -110,7 +148,9 @@ fn audit_name(
             Certificate::Acme { names, .. } => all.extend(names.iter().cloned()),
             // What cannot be read was told of already.
             Certificate::Files(files) => match keys::load_certificates(&files.certificate) {
-                Ok(chain) => all.extend(chain.first().map(|first| names_of(first)).unwrap_or_default()),
+                Ok(chain) => {
+                    all.extend(chain.first().map(|first| names_of(first)).unwrap_or_default())
+                }
                 Err(_) => return,
             },
         }

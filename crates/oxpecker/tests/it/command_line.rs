@@ -165,6 +165,47 @@ fn check_opens_no_socket() {
     assert_eq!(oxpecker(&["check", "-f", &file]).0, 0);
 }
 
+/// Certificates stand beside the configuration, wherever the program was started.
+#[test]
+fn certificate_files_are_opened_and_what_is_wrong_is_located() {
+    let text = FINE
+        .replace("pool = \"p\",", "pool = \"p\", type = \"standard\", tls_client = \"c\",")
+        + "[profile.tls_client.c]\ncertificates = [\"missing.pem\", \"empty.pem\"]\n";
+    let (dir, file) = with_file(&text);
+    dir.write("empty.pem", "nothing\n");
+    for command in ["check", "run"] {
+        let (status, out, err) = oxpecker(&[command, "-f", &file]);
+        assert_eq!(status, 3, "{command}: {out}{err}");
+        let shown = if command == "check" { out } else { err };
+        let missing = dir.join("missing.pem").display().to_string();
+        assert!(shown.contains(&format!("error: failed to read {missing}: No such")), "{shown}");
+        assert!(shown.contains("empty.pem holds no certificate"), "{shown}");
+        assert!(shown.contains("oxpecker.toml:6:16\n6 | certificates = [\"missing"), "{shown}");
+        assert!(shown.contains("configuration is not usable: 2 errors"), "{shown}");
+    }
+    // What it means is one thing, whether it can be used another.
+    assert_eq!(oxpecker(&["explain", "-f", &file]).0, 0);
+}
+
+#[test]
+fn certificates_by_acme_are_refused_as_not_done_yet() {
+    let text = FINE
+        .replace("pool = \"p\",", "pool = \"p\", type = \"standard\", tls_client = \"c\",")
+        + "[profile.tls_client.c]\ncertificates = [{ acme = \"a\", names = [\"x.example.com\"] }]\n\
+           [acme.a]\ndirectory = \"https://acme.example.com/\"\nagree_to_terms = true\n";
+    let (_dir, file) = with_file(&text);
+    for command in ["check", "run"] {
+        let (status, out, err) = oxpecker(&[command, "-f", &file]);
+        assert_eq!(status, 3, "{command}: {out}{err}");
+        let shown = out + &err;
+        assert!(
+            shown.contains("error: TLS profile `c`: obtaining certificates by ACME"),
+            "{shown}"
+        );
+        assert!(shown.contains("oxpecker.toml:6:16"), "{shown}");
+    }
+}
+
 #[test]
 fn help_lists_exit_statuses_and_signals() {
     let (status, out, _) = oxpecker(&["--help"]);
