@@ -236,7 +236,8 @@ pub(super) static ACME: TableDoc = TableDoc {
     name: "acme",
     heading: "[acme.NAME]",
     doc: "An authority that issues certificates by itself (ACME, RFC 8555), such as Let's Encrypt. \
-          Named by `certificates` entries.",
+          Named by `certificates` entries. **Not done yet:** this version checks these tables, and does \
+          not start with a profile that uses one. Certificate files are watched; use those.",
     options: &[
         option(
             "directory",
