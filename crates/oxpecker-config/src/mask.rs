@@ -9,7 +9,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-/// Keys that say where a secret is, not what it is.
+/// Keys that say where a secret is, not what it is. The arguments of a command are hidden all the
+/// same: they may hold a token.
 const SOURCES: &[&str] = &["file", "env", "command"];
 
 /// Byte ranges of secret values, sorted and not overlapping.
@@ -81,8 +82,31 @@ fn in_text(text: &str, names: &[Range<usize>], found: &mut Vec<Range<usize>>) {
         if length > 0 && !is_reference(&value[..length]) {
             found.push(value_start..value_start + length);
         }
+        if let Some(Range { start, end }) = arguments(value) {
+            found.push(value_start + start..value_start + end);
+        }
         at = value_start + length;
     }
+}
+
+/// Where `{ command = ["PROGRAM", ARGUMENTS] }` has them.
+fn arguments(value: &str) -> Option<Range<usize>> {
+    let line = value.lines().next()?;
+    let inner = line.strip_prefix('{')?.trim_start();
+    let list = inner.strip_prefix("command")?.trim_start().strip_prefix('=')?.trim_start();
+    list.strip_prefix('[')?;
+    let list_start = line.len() - list.len();
+    let mut is_quoted = false;
+    let mut start = None;
+    for (at, c) in list.char_indices() {
+        match c {
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted && start.is_none() => start = Some(at + 1),
+            ']' if !is_quoted => return start.map(|start| list_start + start..list_start + at),
+            _ => {}
+        }
+    }
+    start.map(|start| list_start + start..line.len())
 }
 
 /// How much of `value` to mask.
@@ -170,6 +194,9 @@ fn in_table(
             let is_name = !secret && keys == Keys::Names && is_name(text, key, value.get_ref());
             if is_name && is_secret_key(name) {
                 names.push(key.span());
+            }
+            if names_a_source && let DeValue::Array(items) = value.get_ref() {
+                found.extend(items.iter().skip(1).map(Spanned::span));
             }
             let secret = secret || (is_secret_key(name) && !is_name);
             values.push((value, secret && !names_a_source, below));

@@ -151,3 +151,26 @@ fn a_name_makes_nothing_below_it_secret() {
         assert!(shown.contains("error: ") && !shown.contains("hunter2"), "{text}: {shown}");
     }
 }
+
+/// They may hold a token for the store of secrets.
+#[test]
+fn the_arguments_of_a_command_are_hidden() {
+    for (line, expected) in [
+        (
+            "certificates = [{ certificate = 1, passphrase = { command = [\"get\", \"hunter2\"] } }]",
+            "certificates = [{ certificate = 1, passphrase = { command = [\"get\",***] } }]",
+        ),
+        (
+            "certificates = { certificate = 1, passphrase.command = [\"get\", \"-t\", \"hunter2\"] }",
+            "certificates = { certificate = 1, passphrase.command = [\"get\", ***, ***] }",
+        ),
+        (
+            "certificates = { certificate = 1, passphrase = { command = [\"get\", \"a]b\", \"hunter2",
+            "certificates = { certificate = 1, passphrase = { command = [\"get\",***",
+        ),
+    ] {
+        let shown = shown(&format!("{BASE}[profile.tls_client.x]\n{line}\n"));
+        assert!(shown.contains(&format!("13 | {expected}\n")), "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
