@@ -16,8 +16,8 @@ use oxpecker_balance::spec::MemberId;
 use tokio::time::Instant;
 
 use crate::counters::Moved;
-use crate::limit::Permit;
 use crate::endpoint::Endpoint;
+use crate::limit::Permit;
 use crate::record::{ClientAddr, Close, Counts, Record, TlsFacts};
 use crate::relay::{End, Patience, Relay, Watch};
 use crate::socket::Stream;

@@ -41,7 +41,11 @@ impl Endpoint {
     }
 
     /// Writes what is taken of `bytes`; what TLS takes may still wait for a flush.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Plain(stream) => stream.poll_write(cx, bytes),
             Self::Tls(tls) => tls.poll_write(cx, bytes),
@@ -58,7 +62,11 @@ impl Endpoint {
 
     /// Ends this side's direction. `whole`: the other side said that nothing is missing, as far
     /// as it could say so.
-    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>, whole: bool) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_shutdown(
+        &mut self,
+        cx: &mut Context<'_>,
+        whole: bool,
+    ) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(stream) => Poll::Ready(stream.shutdown_write()),
             Self::Tls(tls) if whole => tls.poll_shutdown(cx),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use oxpecker_balance::balancer::Balancer;
-use oxpecker_config::model::{Config, SniRoute, Pool, Virtual};
+use oxpecker_config::model::{Config, Pool, SniRoute, Virtual};
 use socket2::Socket;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -197,12 +197,9 @@ impl Gateway {
         let old = self.shared.topology();
         let set_up = |virtual_server: &Virtual| {
             let known = old.virtuals.iter().find(|known| known.config.name == virtual_server.name);
-            TlsSides::new(virtual_server, known.map(|known| &*known.tls))
-                .map(Arc::new)
-                .map_err(|source| ApplyError::Tls {
-                    virtual_server: virtual_server.name.clone(),
-                    source,
-                })
+            TlsSides::new(virtual_server, known.map(|known| &*known.tls)).map(Arc::new).map_err(
+                |source| ApplyError::Tls { virtual_server: virtual_server.name.clone(), source },
+            )
         };
         let monitor = |pool: &Pool| {
             let profile = pool.monitor.as_ref().and_then(|monitor| monitor.tls.as_ref());

@@ -26,4 +26,6 @@ mod worker;
 pub use gateway::{ApplyError, Drained, Gateway};
 pub use listener::ListenError;
 pub use log::{Log, LogError};
-pub use tls::{CertificateFinding, ClientTlsError, KeyError, ServerTlsError, TlsError, audit_certificates};
+pub use tls::{
+    CertificateFinding, ClientTlsError, KeyError, ServerTlsError, TlsError, audit_certificates,
+};

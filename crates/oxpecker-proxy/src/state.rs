@@ -20,8 +20,8 @@ use crate::limit::{Limit, Queue};
 use crate::log::Log;
 use crate::quota::OncePer;
 use crate::tls::TlsSides;
-use crate::tls::server::name_fits;
 use crate::tls::client::ClientTls;
+use crate::tls::server::name_fits;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -66,10 +66,7 @@ pub(crate) struct VirtualState {
 impl VirtualState {
     /// Where a client goes whose TLS asks for `name`, if not to the virtual server's own pool.
     pub(crate) fn pool_for(&self, name: &str) -> Option<&Arc<PoolState>> {
-        self.sni_routes
-            .iter()
-            .find(|(pattern, _)| name_fits(pattern, name))
-            .map(|(_, pool)| pool)
+        self.sni_routes.iter().find(|(pattern, _)| name_fits(pattern, name)).map(|(_, pool)| pool)
     }
 }
 

@@ -6,8 +6,8 @@ pub(crate) mod keys;
 mod rate;
 pub(crate) mod server;
 mod stream;
-pub(crate) mod watch;
 mod verify;
+pub(crate) mod watch;
 
 pub(crate) use stream::TlsStream;
 
@@ -41,10 +41,8 @@ fn provider(suites: &[String]) -> Arc<CryptoProvider> {
 }
 
 fn versions(versions: TlsVersions) -> Vec<&'static SupportedProtocolVersion> {
-    let all = [
-        (TlsVersion::V1_3, &rustls::version::TLS13),
-        (TlsVersion::V1_2, &rustls::version::TLS12),
-    ];
+    let all =
+        [(TlsVersion::V1_3, &rustls::version::TLS13), (TlsVersion::V1_2, &rustls::version::TLS12)];
     let within = |version: TlsVersion| (versions.min..=versions.max).contains(&version);
     all.into_iter().filter(|(version, _)| within(*version)).map(|(_, version)| version).collect()
 }

@@ -51,7 +51,8 @@ impl ClientTls {
             None => builder.with_no_client_auth(),
             Some(files) => {
                 let pair = keys::load(files)?;
-                builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)))
+                builder
+                    .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)))
             }
         };
         let name = profile.server_name.as_deref().map(server_name).transpose()?;

@@ -173,8 +173,10 @@ fn ask(command: &[String]) -> Result<String, KeyError> {
     let (program, arguments) = command.split_first().map_or(("", &[][..]), |(p, a)| (p, a));
     let failed =
         |problem: String| KeyError::PassphraseCommand { program: program.to_owned(), problem };
-    let output =
-        Command::new(program).args(arguments).output().map_err(|error| failed(error.to_string()))?;
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {
         return Err(failed(output.status.to_string()));
     }

@@ -9,7 +9,9 @@ use std::time::SystemTime;
 use oxpecker_config::model::{Certificate, CertificateFiles, ClientAuth, TlsClient};
 use rustls::RootCertStore;
 use rustls::ServerConfig;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
 
 use super::keys::{self, KeyError};
@@ -89,10 +91,8 @@ fn client_verifier(
     for certificate in keys::load_certificates(&auth.ca_file)? {
         roots.add(certificate)?;
     }
-    let mut builder = WebPkiClientVerifier::builder_with_provider(
-        Arc::new(roots),
-        Arc::clone(&super::PROVIDER),
-    );
+    let mut builder =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&super::PROVIDER));
     if let Some(path) = &auth.crl_file {
         builder = builder.with_crls(keys::load_crls(path)?);
     }
@@ -226,6 +226,8 @@ impl ResolvesServerCert for Certificates {
 pub(crate) fn name_fits(pattern: &str, name: &str) -> bool {
     match pattern.strip_prefix("*.") {
         None => pattern == name,
-        Some(parent) => name.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
+        Some(parent) => {
+            name.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent)
+        }
     }
 }
