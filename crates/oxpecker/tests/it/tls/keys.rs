@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use oxpecker_testkit::certificates::openssl;
-use oxpecker_testkit::{Authority, Launch, Pair, TempDir};
+use oxpecker_testkit::{Authority, Launch, Member, Pair, TempDir};
 
 use super::{look, profile_of, refuses_to_start};
 use crate::site::{PROGRAM, Site};
@@ -48,6 +48,7 @@ impl Keys {
     #[track_caller]
     fn check_opens(&self, passphrase: &str) {
         let site = self.site(&format!(", passphrase = {passphrase}"));
+        let _member = Member::echo(site.member_addr(1));
         let _gateway =
             Launch::new(PROGRAM, &site.config()).env("FRONT_PASSPHRASE", PASSPHRASE).start();
         let out = look(site.front(), &[]).ok();
@@ -161,6 +162,7 @@ fn files_without_what_they_should_hold_are_refused() {
 fn a_reload_with_a_bad_certificate_keeps_the_running_configuration() {
     let keys = Keys::new();
     let site = keys.site("");
+    let _member = Member::echo(site.member_addr(1));
     let gateway = site.start();
     let other = keys.dir.join("nonexistent.crt").display().to_string();
     let config = site.config().replace(&keys.pair.certificate.display().to_string(), &other);

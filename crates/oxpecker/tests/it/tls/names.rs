@@ -1,6 +1,9 @@
 //! Which certificate is shown to whom.
 
-use oxpecker_testkit::{Authority, TempDir};
+use std::process::Command;
+
+use oxpecker_testkit::clients::run;
+use oxpecker_testkit::{Authority, Member, TempDir};
 
 use super::{look, profile_of, shown};
 use crate::site::Site;
@@ -55,6 +58,7 @@ fn the_whole_chain_is_shown() {
         let site = Site::new(1)
             .virtual_server("type = \"standard\"\ntls_client = \"front\"")
             .top(&profile_of(&certificates, ""));
+        let _member = Member::echo(site.member_addr(1));
         let _gateway = site.start();
         let ca = authority.certificate().display().to_string();
         let out = look(site.front(), &["-showcerts", "-CAfile", &ca]).ok();
@@ -67,6 +71,7 @@ fn the_whole_chain_is_shown() {
 #[test]
 fn versions_and_suites_are_the_modern_ones() {
     let front = super::Front::new(1);
+    let _member = Member::echo(front.site.member_addr(1));
     let _gateway = front.site.start();
     let to = front.site.front();
     for version in ["-tls1_2", "-tls1_3"] {
@@ -88,6 +93,36 @@ fn versions_and_suites_are_the_modern_ones() {
     }
 }
 
+/// The same as a scanner sees it.
+#[test]
+fn sslscan_finds_nothing_weak() {
+    let front = super::Front::new(1);
+    let _member = Member::echo(front.site.member_addr(1));
+    let _gateway = front.site.start();
+    let mut command = Command::new("sslscan");
+    command.args(["--no-colour", &front.site.front().to_string()]);
+    let out = run(command).ok();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let lines: Vec<_> = out.lines().map(words).collect();
+    let versions = lines.iter().filter(|words| words.get(1).is_some_and(|word| word == "enabled"));
+    let versions: Vec<_> = versions.map(|words| words[0].as_str()).collect();
+    assert_eq!(versions, ["TLSv1.2", "TLSv1.3"], "{out}");
+    let offered = lines.iter().filter(|words| {
+        words.first().is_some_and(|word| word == "Accepted" || word == "Preferred")
+    });
+    let mut suites: Vec<_> = offered.map(|words| words[4].as_str()).collect();
+    suites.sort_unstable();
+    let expected = [
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "TLS_AES_128_GCM_SHA256",
+        "TLS_AES_256_GCM_SHA384",
+        "TLS_CHACHA20_POLY1305_SHA256",
+    ];
+    assert_eq!(suites, expected, "{out}");
+}
+
 #[test]
 fn a_profile_narrows_versions_and_suites() {
     let front = super::Front::with(
@@ -95,6 +130,7 @@ fn a_profile_narrows_versions_and_suites() {
         "min_version = \"1.3\"\ncipher_suites = [\"TLS13_CHACHA20_POLY1305_SHA256\"]\n\
          alpn = [\"http/1.1\"]",
     );
+    let _member = Member::echo(front.site.member_addr(1));
     let _gateway = front.site.start();
     let out = look(front.site.front(), &["-alpn", "h2,http/1.1"]).ok();
     assert!(out.contains("Cipher is TLS_CHACHA20_POLY1305_SHA256"), "{out}");
