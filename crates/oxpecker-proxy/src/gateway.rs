@@ -61,13 +61,13 @@ pub enum ApplyError {
     Tls {
         virtual_server: String,
         #[source]
-        source: TlsError,
+        source: Box<TlsError>,
     },
     #[error("failed to set up TLS for the monitor of pool `{pool}`")]
     MonitorTls {
         pool: String,
         #[source]
-        source: TlsError,
+        source: Box<TlsError>,
     },
     #[error("failed to start worker thread {index}")]
     Worker {
@@ -197,14 +197,19 @@ impl Gateway {
         let old = self.shared.topology();
         let set_up = |virtual_server: &Virtual| {
             let known = old.virtuals.iter().find(|known| known.config.name == virtual_server.name);
-            TlsSides::new(virtual_server, known.map(|known| &*known.tls)).map(Arc::new).map_err(
-                |source| ApplyError::Tls { virtual_server: virtual_server.name.clone(), source },
-            )
+            let set_up = TlsSides::new(virtual_server, known.map(|known| &*known.tls));
+            set_up.map(Arc::new).map_err(|source| ApplyError::Tls {
+                virtual_server: virtual_server.name.clone(),
+                source: Box::new(source),
+            })
         };
         let monitor = |pool: &Pool| {
             let profile = pool.monitor.as_ref().and_then(|monitor| monitor.tls.as_ref());
             let set_up = profile.map(|profile| tls::client(profile).map(Arc::new)).transpose();
-            set_up.map_err(|source| ApplyError::MonitorTls { pool: pool.name.clone(), source })
+            set_up.map_err(|source| ApplyError::MonitorTls {
+                pool: pool.name.clone(),
+                source: Box::new(source),
+            })
         };
         Ok(TlsSetup {
             virtuals: config.virtuals.iter().map(set_up).collect::<Result<_, _>>()?,
