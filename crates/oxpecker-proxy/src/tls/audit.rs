@@ -179,7 +179,7 @@ fn files_of(profile: &TlsClient) -> impl Iterator<Item = &CertificateFiles> {
 }
 
 /// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

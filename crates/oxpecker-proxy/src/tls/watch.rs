@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-use super::audit::SOON;
+use super::audit::{SOON, chain};
 use super::server::{Certificates, Renewal};
 use crate::state::Shared;
 
@@ -34,7 +34,8 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
                         "renewed certificate in use"
                     ),
                     Err(error) => tracing::error!(
-                        virtual_server = %name, certificate = %certificate.display(), %error,
+                        virtual_server = %name, certificate = %certificate.display(),
+                        error = chain(&error),
                         "changed certificate cannot be used, keeping the old one"
                     ),
                 }
