@@ -94,5 +94,5 @@ fn passthrough_with_a_look_at_the_name() {
     let ca = authority.certificate();
     let (authority, member) =
         (format!("authority={}", ca.display()), format!("member={}", pair.stem()));
-    carry(&site, &["client=tls", &format!("name={NAME}"), &authority, &member]);
+    carry(&site, &["client=tls", "passes=yes", &format!("name={NAME}"), &authority, &member]);
 }
