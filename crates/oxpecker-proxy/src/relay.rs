@@ -7,7 +7,7 @@
 //! pipe. Nothing here takes a lock that another thread holds while it works.
 
 mod flow;
-mod pipe;
+pub(crate) mod pipe;
 
 use std::cell::RefCell;
 use std::pin::{Pin, pin};

@@ -13,8 +13,9 @@ const ROUNDS_MAX: u32 = 8;
 /// A read of this size or more says that the sender is ahead of us.
 const LARGE_READ_BYTES: usize = 64 * 1024;
 
-/// Large reads adding up to this much make a long stream. A 1 MB answer never gets here (copying
-/// it costs no more than a pipe and moves 40 % more a second); an endless one does at once.
+/// Large reads adding up to this much make a long stream. Small answers never get here, and
+/// copying them is cheapest; from about half a megabyte on the socket refuses so much of what
+/// was read that a pipe costs less (docs/benchmarks.md, "Tuning").
 const SPLICE_AFTER_BYTES: u32 = 512 * 1024;
 
 /// This many small pieces in a row end the use of a pipe.
