@@ -55,6 +55,8 @@ impl Syslog {
             SyslogTransport::Unix(path) => {
                 let socket = UnixDatagram::unbound()?;
                 socket.set_nonblocking(true)?;
+                // A connection outlives a chroot, which the name does not.
+                let _ = socket.connect(path);
                 Transport::Unix { path: path.clone(), socket }
             }
             SyslogTransport::Tcp(to) => Transport::Tcp { to: *to, stream: None, not_before: None },
@@ -111,8 +113,15 @@ impl Syslog {
     }
 }
 
+/// A receiver that was started again has a new socket under the old name.
 fn send_unix(socket: &UnixDatagram, path: &Path, line: &[u8]) -> io::Result<()> {
-    socket.send_to(line, path).map(drop)
+    match socket.send(line) {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+            socket.connect(path)?;
+            socket.send(line).map(drop)
+        }
+        result => result.map(drop),
+    }
 }
 
 /// Lines end with a newline (RFC 6587, non-transparent framing: what rsyslog's imtcp expects).
