@@ -151,7 +151,7 @@ impl Relay {
     }
 
     fn poll_flows(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<End> {
-        match self.up.poll(cx, &self.client, &self.member, scratch) {
+        match self.up.poll(cx, &self.client, &self.member, scratch, self.down.is_done()) {
             FlowPoll::Pending | FlowPoll::Done => {}
             FlowPoll::Failed(Peer::From) => return Poll::Ready(End::ClientGone),
             // The member takes no more, but its last words may still lie unread: the other
@@ -162,7 +162,7 @@ impl Relay {
                 self.down.cut_off();
             }
         }
-        match self.down.poll(cx, &self.member, &self.client, scratch) {
+        match self.down.poll(cx, &self.member, &self.client, scratch, self.up.is_done()) {
             FlowPoll::Pending => Poll::Pending,
             FlowPoll::Done if self.up.is_broken() => Poll::Ready(End::MemberGone),
             FlowPoll::Done if self.up.is_done() => Poll::Ready(End::Finished),

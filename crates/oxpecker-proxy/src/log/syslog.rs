@@ -113,13 +113,11 @@ impl Syslog {
     }
 }
 
-/// A receiver that was started again has a new socket under the old name.
+/// By name, for a receiver that was started again has a new socket under the old one; over the
+/// connection when a chroot has taken the name away.
 fn send_unix(socket: &UnixDatagram, path: &Path, line: &[u8]) -> io::Result<()> {
-    match socket.send(line) {
-        Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-            socket.connect(path)?;
-            socket.send(line).map(drop)
-        }
+    match socket.send_to(line, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => socket.send(line).map(drop),
         result => result.map(drop),
     }
 }

@@ -84,12 +84,14 @@ enum State {
 }
 
 impl Flow {
+    /// `last`: the other direction has ended.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         from: &Stream,
         to: &Stream,
         scratch: &mut [u8],
+        last: bool,
     ) -> FlowPoll {
         if matches!(self.state, State::Done | State::Broken) {
             return FlowPoll::Done;
@@ -102,6 +104,10 @@ impl Flow {
             }
             if self.state == State::Ending {
                 self.state = State::Done;
+                // With the other direction over, the close that follows says the same.
+                if last {
+                    return FlowPoll::Done;
+                }
                 return match to.shutdown_write() {
                     Ok(()) => FlowPoll::Done,
                     Err(_) => FlowPoll::Failed(Peer::To),
