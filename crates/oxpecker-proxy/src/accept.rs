@@ -163,7 +163,8 @@ async fn places(worker: &Worker, listening: &Listening) -> Places {
     let policy = listening.policy();
     let own = permit(worker, &policy.connections, "virtual.connections_max", &policy).await;
     let process = permit(worker, &worker.shared.connections, "connections_max", &policy).await;
-    Places { policy, process, own }
+    // A reload may have come while this client waited.
+    Places { policy: listening.policy(), process, own }
 }
 
 async fn permit(

@@ -24,6 +24,7 @@ use crate::listener::{self, ListenError, ListenerKey, Opened};
 use crate::log::{Log, LogError};
 use crate::probe::Probes;
 use crate::quota::OncePer;
+use crate::relay::pipe;
 use crate::resolve::{self, Resolver};
 use crate::state::{MemberState, NodeState, PoolState, Shared, Topology, VirtualState};
 use crate::tls::client::ClientTls;
@@ -130,6 +131,7 @@ impl Gateway {
         }
         let threads = config.process.threads.or_else(|| thread::available_parallelism().ok());
         let threads = threads.map_or(1, usize::from);
+        pipe::share_among(threads);
         let seed = u64::from(std::process::id()) ^ jiff::Timestamp::now().as_nanosecond() as u64;
         let connections = Arc::new(Limit::new(0));
         let shared = Arc::new(Shared::new(Balancer::new(seed), log, connections, threads));

@@ -40,13 +40,13 @@ impl Limit {
     }
 
     pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
-        let mut open = self.open.load(Ordering::Acquire);
+        let mut open = self.open.load(Ordering::SeqCst);
         while open < self.max.load(Ordering::Acquire) {
             match self.open.compare_exchange_weak(
                 open,
                 open + 1,
-                Ordering::AcqRel,
-                Ordering::Acquire,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
             ) {
                 Ok(_) => {
                     self.peak.fetch_max(open + 1, Ordering::Relaxed);
@@ -84,8 +84,9 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
-        if self.0.waiting.load(Ordering::Acquire) > 0 {
+        // One order with the waiter's "I wait" and "is there room?": one of the two sees the other.
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        if self.0.waiting.load(Ordering::SeqCst) > 0 {
             self.0.freed.notify_one();
         }
     }
@@ -157,7 +158,7 @@ pub(crate) struct Waiting<'a>(&'a AtomicU32);
 
 impl<'a> Waiting<'a> {
     fn enter(count: &'a AtomicU32) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
+        count.fetch_add(1, Ordering::SeqCst);
         Self(count)
     }
 }

@@ -7,7 +7,7 @@
 //! pipe. Nothing here takes a lock that another thread holds while it works.
 
 mod flow;
-mod pipe;
+pub(crate) mod pipe;
 
 use std::cell::RefCell;
 use std::pin::{Pin, pin};
@@ -159,7 +159,7 @@ impl Relay {
     }
 
     fn poll_flows(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<End> {
-        match self.up.poll(cx, &mut self.client, &mut self.member, scratch) {
+        match self.up.poll(cx, &mut self.client, &mut self.member, scratch, self.down.is_done()) {
             FlowPoll::Pending | FlowPoll::Done => {}
             FlowPoll::Failed(Peer::From) => return Poll::Ready(End::ClientGone),
             // The member takes no more, but its last words may still lie unread: the other
@@ -170,7 +170,7 @@ impl Relay {
                 self.down.cut_off();
             }
         }
-        match self.down.poll(cx, &mut self.member, &mut self.client, scratch) {
+        match self.down.poll(cx, &mut self.member, &mut self.client, scratch, self.up.is_done()) {
             FlowPoll::Pending => Poll::Pending,
             FlowPoll::Done if self.up.is_broken() => Poll::Ready(End::MemberGone),
             FlowPoll::Done if self.up.is_done() => Poll::Ready(End::Finished),

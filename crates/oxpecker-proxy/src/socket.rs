@@ -228,11 +228,18 @@ pub(crate) async fn connect(dial: &Dial<'_>) -> io::Result<Stream> {
         Err(error) => return Err(error),
     }
     let stream = Stream::new(socket)?;
-    stream.io.writable().await?.retain_ready();
-    match stream.socket().take_error()? {
-        None => Ok(stream),
-        Some(error) => Err(error),
+    let mut guard = stream.io.writable().await?;
+    guard.retain_ready();
+    // A failed connect is hung up as well as writable; asking for the error costs a system call.
+    let ready = guard.ready();
+    drop(guard);
+    if ready.is_error() || ready.is_write_closed() {
+        return Err(stream
+            .socket()
+            .take_error()?
+            .unwrap_or_else(|| io::ErrorKind::NotConnected.into()));
     }
+    Ok(stream)
 }
 
 fn set_transparent(socket: &Socket, domain: Domain) -> io::Result<()> {

@@ -55,6 +55,8 @@ impl Syslog {
             SyslogTransport::Unix(path) => {
                 let socket = UnixDatagram::unbound()?;
                 socket.set_nonblocking(true)?;
+                // A connection outlives a chroot, which the name does not.
+                let _ = socket.connect(path);
                 Transport::Unix { path: path.clone(), socket }
             }
             SyslogTransport::Tcp(to) => Transport::Tcp { to: *to, stream: None, not_before: None },
@@ -111,8 +113,13 @@ impl Syslog {
     }
 }
 
+/// By name, for a receiver that was started again has a new socket under the old one; over the
+/// connection when a chroot has taken the name away.
 fn send_unix(socket: &UnixDatagram, path: &Path, line: &[u8]) -> io::Result<()> {
-    socket.send_to(line, path).map(drop)
+    match socket.send_to(line, path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => socket.send(line).map(drop),
+        result => result.map(drop),
+    }
 }
 
 /// Lines end with a newline (RFC 6587, non-transparent framing: what rsyslog's imtcp expects).

@@ -14,8 +14,9 @@ const ROUNDS_MAX: u32 = 8;
 /// A read of this size or more says that the sender is ahead of us.
 const LARGE_READ_BYTES: usize = 64 * 1024;
 
-/// Large reads adding up to this much make a long stream. A 1 MB answer never gets here (copying
-/// it costs no more than a pipe and moves 40 % more a second); an endless one does at once.
+/// Large reads adding up to this much make a long stream. Small answers never get here, and
+/// copying them is cheapest; from about half a megabyte on the socket refuses so much of what
+/// was read that a pipe costs less (docs/benchmarks.md, "Tuning").
 const SPLICE_AFTER_BYTES: u32 = 512 * 1024;
 
 /// This many small pieces in a row end the use of a pipe.
@@ -84,12 +85,14 @@ enum State {
 }
 
 impl Flow {
+    /// `last`: the other direction has ended.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut Endpoint,
         to: &mut Endpoint,
         scratch: &mut [u8],
+        last: bool,
     ) -> FlowPoll {
         if matches!(self.state, State::Done | State::Broken) {
             return FlowPoll::Done;
@@ -101,6 +104,12 @@ impl Flow {
                 Poll::Ready(Ok(())) => {}
             }
             if self.state == State::Ending {
+                // With the other direction over, the close that follows says the same; TLS has
+                // its own goodbye.
+                if last && to.plain().is_some() {
+                    self.state = State::Done;
+                    return FlowPoll::Done;
+                }
                 return match to.poll_shutdown(cx, !from.was_truncated()) {
                     Poll::Pending => FlowPoll::Pending,
                     Poll::Ready(Ok(())) => {
