@@ -187,7 +187,7 @@ impl Gateway {
 
     /// Resident memory.
     pub fn rss_bytes(&self) -> u64 {
-        let text = self.status_field("VmRSS");
+        let text = self.status_field("RssAnon");
         text.trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 

@@ -108,12 +108,15 @@ fn nothing_is_left_behind_by_many_connections() {
             let _ = std::io::Write::write_all(&mut client, b"hi");
         }
     };
-    burst(50);
-    wait_until("all are gone", || gateway.records().len() == 50);
+    // Until the allocator has what it needs for this pace.
+    burst(500);
+    wait_until("all are gone", || gateway.records().len() == 500);
     let (descriptors, memory) = (gateway.descriptors(), gateway.rss_bytes());
-    burst(1000);
-    wait_until("all are gone", || gateway.records().len() == 1050);
+    burst(3000);
+    wait_until("all are gone", || gateway.records().len() == 3500);
     wait_until("their descriptors are too", || gateway.descriptors() <= descriptors + 2);
+    // The least part of a connection is some hundred bytes; with what stands around it, a
+    // kilobyte and a half.
     let grown = gateway.rss_bytes().saturating_sub(memory);
-    assert!(grown < 3 << 20, "1000 connections left {grown} bytes behind");
+    assert!(grown < 4 << 20, "3000 connections left {grown} bytes behind");
 }
