@@ -185,7 +185,7 @@ impl Gateway {
         Path::new("/proc").join(self.pid().to_string()).join(what)
     }
 
-    /// Resident memory.
+    /// Resident memory of its own: without the pages of the program file.
     pub fn rss_bytes(&self) -> u64 {
         let text = self.status_field("RssAnon");
         text.trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
