@@ -164,6 +164,30 @@ impl Authority {
     }
 }
 
+/// The password of Java's stores, which tools take for granted.
+pub const STORE_PASSWORD: &str = "changeit";
+
+/// A pair as a server in Java wants it: `NAME.p12`, in the format that Java also takes for JKS.
+#[track_caller]
+pub fn java_key_store(pair: &Pair) -> PathBuf {
+    let store = pair.certificate.with_extension("p12");
+    let pass = format!("pass:{STORE_PASSWORD}");
+    let files = ["-in", text(&pair.certificate), "-inkey", text(&pair.key), "-out", text(&store)];
+    openssl(&[&["pkcs12", "-export", "-passout", &pass], &files[..]].concat());
+    store
+}
+
+/// A trust store for clients in Java, at `store`, that believes this authority.
+#[track_caller]
+pub fn java_trust_store(authority: &Path, store: &Path) {
+    let mut keytool = Command::new("keytool");
+    keytool.args(["-importcert", "-noprompt", "-alias", "authority", "-storepass", STORE_PASSWORD]);
+    keytool.arg("-file").arg(authority).arg("-keystore").arg(store);
+    let output = keytool.output();
+    let output = output.unwrap_or_else(|error| panic!("failed to start keytool: {error}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 /// Standard output of an `openssl` command that must not fail.
 #[track_caller]
 pub fn openssl(arguments: &[&str]) -> String {
