@@ -1,7 +1,9 @@
 //! What is believed of members: a certificate that is refused is named, and clients go elsewhere.
 
+use std::time::{Duration, SystemTime};
+
 use oxpecker_testkit::client::Talk;
-use oxpecker_testkit::{Authority, Launch, TempDir, connect};
+use oxpecker_testkit::{Authority, Launch, TempDir, connect, wait_until};
 
 use super::{at_ease, tls_member};
 use crate::site::{PROGRAM, Site};
@@ -58,7 +60,8 @@ fn a_wrong_name_is_refused() {
     let cluster = Cluster::new();
     let bad = cluster.authority.issue("bad", &["DNS:other.example.test"]);
     let ip = cluster.site.member_addr(1).ip();
-    cluster.check_refused(&bad, &format!("not for {ip}"));
+    let told = format!("the certificate is for other.example.test, not for {ip}");
+    cluster.check_refused(&bad, &told);
 }
 
 #[test]
@@ -168,6 +171,43 @@ fn one_name_for_all_members() {
         assert_eq!(connect(site.front()).hear_line(), "hello");
     }
     assert_eq!(gateway.out.count("TLS handshake with a member failed"), 0);
+}
+
+/// A resumed session shows no certificate: without a limit a member would be believed for ever.
+#[track_caller]
+fn check_ends_with_its_certificate(version: &str) {
+    let cluster = Cluster::new();
+    let soon = Duration::from_secs(8);
+    let ends = SystemTime::now() + soon;
+    let pair = cluster.authority.issue_ending("brief", &[&cluster.ip(1)], "+8 seconds");
+    let version = format!("version={version}");
+    let member = tls_member(cluster.site.member_addr(1), &pair, "hello", &[&version]);
+    let profile = cluster.profile("");
+    let site = cluster.site.pool("retries = 0\nconnect_failures_max = 0").top(&profile);
+    // The second member is none.
+    let gateway = Launch::new(PROGRAM, &site.config().replace("\"m1\", \"m2\"", "\"m1\"")).start();
+    let greeted = || {
+        let mut client = connect(site.front());
+        client.finish();
+        client.hear_rest().0 == b"hello\n"
+    };
+    while member.out.count("resumed=True") == 0 {
+        assert!(greeted() && SystemTime::now() < ends, "{:?}", member.out.all());
+    }
+    wait_until("the certificate has ended", || SystemTime::now() > ends + Duration::from_secs(1));
+    assert!(!greeted(), "{:?}", member.out.all());
+    let line = gateway.out.wait("TLS handshake with a member failed");
+    assert!(line.contains("the certificate has expired"), "{line}");
+}
+
+#[test]
+fn a_session_of_tls_1_2_ends_with_the_certificate() {
+    check_ends_with_its_certificate("1.2");
+}
+
+#[test]
+fn a_session_of_tls_1_3_ends_with_the_certificate() {
+    check_ends_with_its_certificate("1.3");
 }
 
 /// Probes go through TLS like clients, and say the same when it fails.

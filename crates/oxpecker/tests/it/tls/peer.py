@@ -333,7 +333,7 @@ def carry(**options):
     print("carried", flush=True)
 
 
-def member(at, certificate, greeting="", version=None):
+def member(at, certificate, greeting="", version=None, cut=None):
     listener = socket.create_server(address(at))
     context = context_of(True, certificate=certificate, version=version)
     print("ready", flush=True)
@@ -341,8 +341,12 @@ def member(at, certificate, greeting="", version=None):
     def serve(sock):
         try:
             stream = Tls(sock, context, server=True)
+            print(f"resumed={stream.tls.session_reused}", flush=True)
             if greeting:
                 stream.write(greeting.encode() + b"\n")
+            if cut:
+                # As when the process is killed: an end without close_notify.
+                sock.shutdown(socket.SHUT_WR)
             echo(stream)
         except (OSError, ssl.SSLError) as error:
             print(f"refused: {error}", flush=True)
