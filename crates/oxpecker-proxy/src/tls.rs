@@ -1,6 +1,7 @@
 //! TLS: ended here for clients, begun anew toward members, by rustls with aws-lc-rs.
 
 mod audit;
+mod changes;
 pub(crate) mod client;
 pub(crate) mod keys;
 mod rate;
