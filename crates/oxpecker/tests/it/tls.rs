@@ -3,8 +3,11 @@
 //! `tls/peer.py` scripts clients and members with Python's ssl module, `openssl s_client` looks
 //! from outside, and the clients of Impala are the real ones.
 
+mod abuse;
 mod carry;
+mod check;
 mod clients;
+mod health;
 mod keys;
 mod members;
 mod names;
