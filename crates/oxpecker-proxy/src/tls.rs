@@ -3,6 +3,7 @@
 mod audit;
 mod changes;
 pub(crate) mod client;
+mod command;
 pub(crate) mod keys;
 mod rate;
 mod resumption;
