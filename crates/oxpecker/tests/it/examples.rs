@@ -20,7 +20,9 @@ const GET_SECRET: &str = "/usr/local/bin/get-secret";
 #[track_caller]
 fn files(dir: &TempDir) {
     let authority = Authority::new(dir.join("authority"));
-    let put = |from: &Path, to: &str| drop(fs::copy(from, dir.join(to)).unwrap());
+    let put = |from: &Path, to: &str| {
+        fs::copy(from, dir.join(to)).unwrap();
+    };
     let names = ["DNS:impala.example.com", "DNS:hs2.example.com"];
     for name in ["front", "second", "gateway"] {
         let Pair { certificate, key } = authority.issue(name, &names);

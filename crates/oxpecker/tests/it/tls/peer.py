@@ -333,9 +333,12 @@ def carry(**options):
     print("carried", flush=True)
 
 
-def member(at, certificate, greeting="", version=None, cut=None):
+def member(at, certificate, greeting="", version=None, cut=None, clients=None):
     listener = socket.create_server(address(at))
     context = context_of(True, certificate=certificate, version=version)
+    if clients:
+        context.load_verify_locations(clients)
+        context.verify_mode = ssl.CERT_REQUIRED
     print("ready", flush=True)
 
     def serve(sock):
