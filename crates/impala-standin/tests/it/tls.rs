@@ -50,7 +50,8 @@ fn check(arguments: &[&str], login: &[&str]) {
     }
     // Without TLS there is no way in. Only the web pages are a thing of their own.
     let err = shell(&standin, "hs2", "hs2", login).fails();
-    assert!(err.contains("Error connecting") || err.contains("TSocket read 0 bytes"), "{err}");
+    // Whether it hears of an end or of a reset is a matter of time.
+    assert!(err.contains("Not connected to Impala"), "{err}");
     assert_eq!(standin.get("/healthz").1, "OK");
     let flags = standin.json("/varz?json").to_string();
     assert!(flags.contains("standin.crt"), "{flags}");
