@@ -1,8 +1,8 @@
 #!/bin/bash
 # Installs the real clients the tests need into .tools/venv (impala-shell; impyla and PyHive; beeline with
-# Hive's JDBC driver), and the Spark Thrift Server, which speaks HiveServer2 without being ours. Safe to run
-# again: it does nothing when the pinned versions are already there. Bare Debian 12, as root (apt is only
-# touched when a package is missing). Takes about a minute.
+# Hive's JDBC driver), moto's S3 server, and the Spark Thrift Server, which speaks HiveServer2 without being
+# ours. Safe to run again: it does nothing when the pinned versions are already there. Bare Debian 12, as root
+# (apt is only touched when a package is missing). Takes about a minute.
 set -euo pipefail
 
 top=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
@@ -20,6 +20,9 @@ tools=(openssl sslscan)
 # thrift, thrift_sasl and pure-sasl are pinned to what was tested, so that a new release cannot change the tests.
 shell_pins=(impala-shell==4.6.0 sasl==0.4a1 thrift==0.23.0 thrift_sasl==0.4.3)
 cli_pins=(sasl==0.4a1 impyla==0.24.0 PyHive==0.7.0 thrift==0.23.0 thrift_sasl==0.4.3 pure-sasl==0.6.2)
+
+# An S3 server that checks signatures. Its extra `server` would bring 180 MB for services other than S3.
+s3_pins=('moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5 werkzeug==3.1.9 boto3==1.44.5 botocore==1.44.5)
 
 # Hive's driver, beeline and the Spark Thrift Server come with PySpark: 318 MB, loaded once for both.
 # beeline starts faster with its own few jars (80 MB).
@@ -98,4 +101,5 @@ flock 9
 ensure_packages "${tools[@]}"
 ensure_venv shell "${shell_pins[@]}"
 ensure_venv cli "${cli_pins[@]}"
+ensure_venv s3 "${s3_pins[@]}"
 ensure_java

@@ -117,7 +117,13 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
         .map(|(place, layer)| file::process::log_target(ctx, place, layer, level))
         .collect();
     targets.iter().for_each(|target| sections.push("[[log.target]]", target));
-    advice::unseen_records(ctx, &log, &targets);
+    let delivery = tables
+        .delivery
+        .place
+        .is_some()
+        .then(|| file::delivery::delivery(ctx, tables.delivery, nowhere));
+    delivery.iter().for_each(|delivery| sections.push("[log.delivery]", delivery));
+    advice::unseen_records(ctx, &log, &targets, delivery.as_ref());
     let admin =
         tables.admin.place.is_some().then(|| file::process::admin(ctx, tables.admin, nowhere));
     admin.iter().for_each(|admin| sections.push("[admin]", admin));
@@ -180,6 +186,10 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
         if log.targets.is_empty() {
             log.targets.push(file::process::default_target(log.level));
         }
+        log.delivery = match delivery {
+            None => None,
+            Some(delivery) => Some(delivery.item?),
+        };
         let admin = match parts.admin {
             None => None,
             Some(admin) => Some(admin.item?),

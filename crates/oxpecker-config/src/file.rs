@@ -3,6 +3,7 @@
 //! The modules below read one kind of table each, one line per option. What the options mean
 //! together is `check/`'s business.
 
+pub(crate) mod delivery;
 pub(crate) mod monitor;
 pub(crate) mod pool;
 pub(crate) mod process;
@@ -51,6 +52,7 @@ pub(crate) struct Tables<'i> {
     pub(crate) process: Single<'i>,
     pub(crate) log: Single<'i>,
     pub(crate) log_targets: Vec<(Place, Layer<'i>)>,
+    pub(crate) delivery: Single<'i>,
     pub(crate) admin: Single<'i>,
     pub(crate) nodes: Vec<Named<'i>>,
     pub(crate) pools: Vec<Named<'i>>,
@@ -90,6 +92,10 @@ pub(crate) fn collect<'i>(
                 single(ctx, "[log]", place, value, &mut tables.log);
                 if let DeValue::Table(table) = value {
                     log_targets(ctx, file, table, &mut tables.log_targets);
+                    if let Some((key, value)) = table.get_key_value("delivery") {
+                        let place = Place::new(file, key.span());
+                        single(ctx, "[log.delivery]", place, value.get_ref(), &mut tables.delivery);
+                    }
                 }
             }
             "node" => named(ctx, "node", place, value, &mut tables.nodes),
@@ -156,8 +162,9 @@ fn single<'i>(
             let (earlier, _) = layer.table.get_key_value(key)?;
             Some(Place::new(layer.file, earlier.span()))
         });
-        // Targets add up.
-        if let Some(earlier) = earlier.filter(|_| key.get_ref() != "target") {
+        // Targets add up, and the delivery is a table of its own.
+        let is_table = |name: &str| title == "[log]" && matches!(name, "target" | "delivery");
+        if let Some(earlier) = earlier.filter(|_| !is_table(key.get_ref())) {
             let message = format!("`{}` of {title} is written twice", shorten(key.get_ref()));
             ctx.error(Place::new(place.file, key.span()), message).note(earlier, "first");
         }

@@ -51,6 +51,60 @@ pub struct Log {
     pub access: AccessFormat,
     /// No access record for connections that carried no byte (probes, port scans).
     pub dontlognull: bool,
+    /// Files of access records for a bucket or directory, beside the targets.
+    pub delivery: Option<Delivery>,
+}
+
+/// `[log.delivery]`: access records collected in files by interval, and taken to a store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    pub store: Store,
+    /// Without `/` at its ends.
+    pub prefix: Option<String>,
+    pub layout: Layout,
+    /// Of this load balancer, in the names of files.
+    pub name: String,
+    pub account: String,
+    pub region: String,
+    /// A file ends where the clock (UTC) passes a multiple of this.
+    pub interval: Duration,
+    /// Holds what is not delivered yet.
+    pub spool: PathBuf,
+    /// Beyond this the oldest files go.
+    pub spool_bytes_max: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Store {
+    Bucket(Bucket),
+    Directory(PathBuf),
+}
+
+/// A bucket of an S3-compatible store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bucket {
+    pub name: String,
+    /// `http://` or `https://`, host, and port; `None` = AWS.
+    pub endpoint: Option<String>,
+    /// `None` = the system's roots.
+    pub ca_file: Option<PathBuf>,
+    /// `None` = from the environment or the instance's metadata.
+    pub keys: Option<BucketKeys>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct BucketKeys {
+    pub id: String,
+    pub secret: Secret,
+}
+
+/// How files are named in a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// As AWS names the logs of its load balancers.
+    Elb,
+    /// All in one directory.
+    Flat,
 }
 
 /// The eight syslog severities, most urgent first.

@@ -5,6 +5,7 @@
 //! the reading itself, one line per option, stands elsewhere (`file/`), and in tests the reader
 //! refuses a key that has no entry here and an entry nobody reads.
 
+mod delivery;
 mod pool;
 mod process;
 mod profile;
@@ -59,6 +60,8 @@ pub enum Kind {
     Duration(u64),
     /// At least 1 ms, or the word `off`.
     DurationOrOff,
+    /// At least so many bytes.
+    Size(u64),
     /// One of some words.
     Word(fn() -> Vec<&'static str>),
     /// Anything else, in words that follow "must be".
@@ -78,6 +81,7 @@ impl Kind {
             }
             Self::Duration(_) => "a duration such as \"5s\"".to_owned(),
             Self::DurationOrOff => "a duration such as \"5s\", or \"off\"".to_owned(),
+            Self::Size(_) => "a size such as \"64MiB\"".to_owned(),
             Self::Word(words) => {
                 let words: Vec<String> = words().iter().map(|word| format!("\"{word}\"")).collect();
                 format!("one of {}", words.join(", "))
@@ -102,6 +106,7 @@ pub static TABLES: &[&TableDoc] = &[
     &process::PROCESS,
     &process::LOG,
     &process::LOG_TARGET,
+    &delivery::DELIVERY,
     &process::ADMIN,
     &pool::NODE,
     &pool::POOL,

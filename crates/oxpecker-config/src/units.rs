@@ -1,4 +1,4 @@
-//! Durations as people write them: `5s`, `50000ms`, `1h30m`.
+//! Durations as people write them: `5s`, `50000ms`, `1h30m`; and sizes: `64MiB`.
 
 use std::time::Duration;
 
@@ -66,6 +66,26 @@ pub(crate) fn show_duration(duration: Duration) -> String {
         }
     }
     text
+}
+
+const SIZE_UNITS: [(&str, u64); 4] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+
+/// Reads a whole number with one unit; `None` = it is something else, or does not fit.
+pub(crate) fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (_, scale) = SIZE_UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
+    let digits = text[..text.len() - 3].trim_end();
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<u64>().ok()?.checked_mul(*scale)
+}
+
+/// In the largest unit that needs no fraction.
+pub(crate) fn show_size(bytes: u64) -> String {
+    let unit = SIZE_UNITS.iter().find(|(_, scale)| bytes.is_multiple_of(*scale) && bytes > 0);
+    unit.map_or_else(|| format!("{bytes}B"), |(unit, scale)| format!("{}{unit}", bytes / scale))
 }
 
 #[cfg(test)]

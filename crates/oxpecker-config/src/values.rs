@@ -14,7 +14,7 @@ use crate::origin::Shown;
 use crate::reader::{Convert, Layer, Reader, Val};
 use crate::show;
 use crate::text::Place;
-use crate::units::{BadDuration, LONGEST, parse_duration, show_duration};
+use crate::units::{BadDuration, LONGEST, parse_duration, parse_size, show_duration, show_size};
 use crate::words::Word;
 
 pub(crate) mod network;
@@ -174,6 +174,31 @@ pub(crate) fn duration(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Duration> {
         Err(BadDuration::Empty | BadDuration::NotANumber(_)) => {
             let words = val.doc.kind.describe();
             bad(ctx, val, format!("`{key}` must be {words}, not `{}`", shorten(&text)), units)
+        }
+    }
+}
+
+/// Bytes.
+pub(crate) fn size(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<u64> {
+    let Kind::Size(least) = val.doc.kind else {
+        debug_assert!(false, "{} is no size in the option table", val.doc.key);
+        return None;
+    };
+    let key = val.doc.key;
+    let text = match val.value {
+        DeValue::Integer(number) => {
+            let help = format!("write \"{}MiB\" or \"{0}GiB\"", shorten(&number.to_string()));
+            return bad(ctx, val, format!("`{key}` needs a unit"), &help);
+        }
+        _ => text(ctx, val)?,
+    };
+    match parse_size(&text) {
+        Some(bytes) if bytes >= least => Some(bytes),
+        Some(_) => bad(ctx, val, format!("`{key}` must be at least {}", show_size(least)), ""),
+        None => {
+            let words = val.doc.kind.describe();
+            let message = format!("`{key}` must be {words}, not `{}`", shorten(&text));
+            bad(ctx, val, message, "units are KiB, MiB, GiB and TiB")
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The words an option may take, beside the value each stands for.
 
 use crate::model::{
-    AccessFormat, AdminState, Facility, Level, Method, Protocol, ProxyVersion, Records, Scope,
-    ServiceDown, SyslogProtocol, TextFormat, TlsVersion, VirtualKind, WhenAllDown,
+    AccessFormat, AdminState, Facility, Layout, Level, Method, Protocol, ProxyVersion, Records,
+    Scope, ServiceDown, SyslogProtocol, TextFormat, TlsVersion, VirtualKind, WhenAllDown,
 };
 
 /// A type with one word per value.
@@ -73,6 +73,7 @@ words! {
         "info" => Self::Info,
         "debug" => Self::Debug,
     }
+    Layout { "elb" => Layout::Elb, "flat" => Layout::Flat }
     AccessFormat { "tcplog" => Self::Tcplog, "json" => Self::Json, "off" => Self::Off }
     TextFormat { "text" => Self::Text, "json" => Self::Json }
     Records { "all" => Self::All, "process" => Self::Process, "access" => Self::Access }

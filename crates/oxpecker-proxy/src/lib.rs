@@ -25,7 +25,7 @@ mod worker;
 
 pub use gateway::{ApplyError, Drained, Gateway};
 pub use listener::ListenError;
-pub use log::{Log, LogError};
+pub use log::{Log, LogError, RecordSink};
 pub use tls::{
     CertificateFinding, ClientTlsError, KeyError, ServerTlsError, TlsError, audit_certificates,
 };

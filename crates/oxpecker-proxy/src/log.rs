@@ -44,6 +44,16 @@ pub enum LogError {
     Thread(#[source] io::Error),
 }
 
+/// Takes access records beside the targets. Called by the log's thread: what it does there holds
+/// up other lines, but no connection.
+pub trait RecordSink: std::fmt::Debug + Send {
+    /// A record, without line end.
+    fn record(&mut self, line: &str);
+
+    /// There are no more for now.
+    fn flush(&mut self);
+}
+
 /// A handle to the log; clones share it.
 #[derive(Debug, Clone)]
 pub struct Log {
@@ -99,6 +109,7 @@ enum Message {
     Process { level: Level, format: TextFormat, line: String },
     Access { level: Level, line: String },
     Install(Vec<Wanted>),
+    Sink(Box<dyn RecordSink>),
     Reopen,
     Flush(SyncSender<()>),
 }
@@ -122,7 +133,7 @@ impl Log {
         let prepared = log.prepare(config)?;
         thread::Builder::new()
             .name("log".into())
-            .spawn(move || Writer { targets: Vec::new(), shared }.run(&receiver))
+            .spawn(move || Writer { targets: Vec::new(), sink: None, shared }.run(&receiver))
             .map_err(LogError::Thread)?;
         log.install(prepared);
         Ok(log)
@@ -164,6 +175,11 @@ impl Log {
         }
         *self.sinks() = targets.iter().map(|wanted| wanted.config().sink.clone()).collect();
         self.send_command(Message::Install(targets));
+    }
+
+    /// From now on access records go to `sink`, too.
+    pub fn add_record_sink(&self, sink: Box<dyn RecordSink>) {
+        self.send_command(Message::Sink(sink));
     }
 
     /// Opens files anew, for logrotate.
@@ -237,7 +253,10 @@ struct LevelGate(Arc<LogShared>);
 
 impl LevelGate {
     fn wants(&self, meta: &tracing::Metadata<'_>) -> bool {
-        severity(meta) as u8 <= self.0.level.load(Ordering::Relaxed)
+        // What libraries tell of their inner life is no event of the gateway.
+        let is_ours = meta.target().starts_with("oxpecker");
+        let is_urgent = *meta.level() <= tracing::Level::WARN;
+        (is_ours || is_urgent) && severity(meta) as u8 <= self.0.level.load(Ordering::Relaxed)
     }
 }
 
@@ -330,6 +349,7 @@ impl Drop for LineWriter<'_> {
 /// The thread that writes.
 struct Writer {
     targets: Vec<Target>,
+    sink: Option<Box<dyn RecordSink>>,
     shared: Arc<LogShared>,
 }
 
@@ -364,6 +384,9 @@ impl Writer {
                 for target in &mut self.targets {
                     target.access(level, &line);
                 }
+                if let Some(sink) = &mut self.sink {
+                    sink.record(&line);
+                }
             }
             Message::Install(wanted) => {
                 self.flush();
@@ -377,6 +400,7 @@ impl Writer {
                 };
                 self.targets = wanted.into_iter().filter_map(&mut get).collect();
             }
+            Message::Sink(sink) => self.sink = Some(sink),
             Message::Reopen => self.targets.iter_mut().for_each(Target::reopen),
             Message::Flush(done) => {
                 self.flush();
@@ -405,5 +429,8 @@ impl Writer {
 
     fn flush(&mut self) {
         self.targets.iter_mut().for_each(Target::flush);
+        if let Some(sink) = &mut self.sink {
+            sink.flush();
+        }
     }
 }

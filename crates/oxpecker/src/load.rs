@@ -11,6 +11,7 @@ use nix::sys::stat::Mode;
 use oxpecker_config::{Checked, Diagnostic, Input, Source};
 
 use crate::certificates;
+use crate::delivery;
 use crate::exit::Exit;
 
 const DEFAULT_FILE: &str = "/etc/oxpecker/oxpecker.toml";
@@ -46,7 +47,7 @@ impl Files {
 
     /// The same as `load`, and opens the certificate files that the configuration names.
     pub(crate) fn load_all(&self) -> anyhow::Result<Result<Checked, Vec<Diagnostic>>> {
-        Ok(self.load()?.and_then(certificates::audit))
+        Ok(self.load()?.and_then(certificates::audit).and_then(delivery::audit))
     }
 
     /// Reads all files and checks them. The outer error: something could not be read.
@@ -61,6 +62,7 @@ impl Files {
         }
         Ok(oxpecker_config::check(&inputs, self).map(|mut checked| {
             certificates::make_absolute(&mut checked.config, &self.base);
+            delivery::make_absolute(&mut checked.config, &self.base);
             checked
         }))
     }

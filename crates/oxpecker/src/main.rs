@@ -2,6 +2,7 @@
 
 mod certificates;
 mod check;
+mod delivery;
 mod exit;
 mod load;
 mod privileges;

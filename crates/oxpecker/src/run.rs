@@ -8,12 +8,14 @@ use anyhow::Context;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use oxpecker_config::model::Config;
 use oxpecker_config::{Checked, Diagnostic};
+use oxpecker_delivery::Delivery;
 use oxpecker_proxy::{Gateway, Log};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::check::print_errors;
+use crate::delivery;
 use crate::exit::Exit;
 use crate::load::Files;
 use crate::privileges;
@@ -38,6 +40,7 @@ pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result
     let notifier = Notifier::from_environment();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pidfile = pidfile.or_else(|| config.process.pidfile.clone());
+    let mut delivery = delivery::start(&config, &log);
     let result = runtime.block_on(async {
         // Signals are caught before anything listens: none may kill a half-started gateway.
         let signals = Signals::new()?;
@@ -45,8 +48,13 @@ pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result
             Gateway::start(&config, log.clone(), inherited).await.context("failed to start")?;
         let _pidfile = pidfile.as_deref().map(PidFile::write).transpose()?;
         privileges::drop_to(&config.process)?;
-        let mut process = Process { files, config, log: log.clone(), gateway, notifier };
-        process.serve(signals).await
+        // As the user and in the jail that it will live in.
+        let prepared = delivery.prepare(delivery::settings(&config));
+        delivery.install(prepared.context("failed to start the delivery of access logs")?);
+        let mut process = Process { files, config, log: log.clone(), gateway, delivery, notifier };
+        let exit = process.serve(signals).await?;
+        delivery::stop(process.delivery, &log);
+        anyhow::Ok(exit)
     });
     log.flush();
     result
@@ -57,6 +65,7 @@ struct Process {
     config: Config,
     log: Log,
     gateway: Gateway,
+    delivery: Delivery,
     notifier: Notifier,
 }
 
@@ -144,7 +153,9 @@ impl Process {
                 anyhow::bail!("the new configuration has errors");
             }
         };
+        let delivery = self.delivery.prepare(delivery::settings(&checked.config))?;
         self.gateway.apply(&checked.config).await?;
+        self.delivery.install(delivery);
         report_warnings(&checked.warnings);
         for key in needs_restart(&self.config, &checked.config) {
             tracing::warn!(key, "changed, but takes effect at the next start only");

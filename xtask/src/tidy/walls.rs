@@ -25,6 +25,7 @@ const WALLS: &[Wall] = &[
             "oxpecker-api",
             "oxpecker-balance",
             "oxpecker-config",
+            "oxpecker-delivery",
             "oxpecker-import",
             "oxpecker-proxy",
             "oxpecker-wire",
@@ -45,6 +46,7 @@ const WALLS: &[Wall] = &[
     Wall { name: "oxpecker-api", normal: &[], dev: &[] },
     Wall { name: "oxpecker-balance", normal: &[], dev: &[] },
     Wall { name: "oxpecker-config", normal: &[], dev: &[] },
+    Wall { name: "oxpecker-delivery", normal: &[], dev: &[] },
     Wall { name: "oxpecker-wire", normal: &[], dev: &[] },
     // Speaks Thrift through another library, so that it judges oxpecker-wire independently.
     Wall { name: "impala-standin", normal: &[], dev: &["oxpecker-testkit"] },
@@ -95,6 +97,16 @@ pub(super) const REACH: &[Reach] = &[
             "rusqlite",
         ],
         reason: "SQLite, the stand-in and test code never enter the binary",
+    },
+    Reach {
+        from: "oxpecker",
+        forbidden: &["native-tls", "openssl-sys", "ring"],
+        reason: "one TLS library, rustls, with one provider of cryptography, aws-lc-rs",
+    },
+    Reach {
+        from: "oxpecker-proxy",
+        forbidden: &["object_store"],
+        reason: "shipping logs is not the data plane's business: see oxpecker-delivery",
     },
     Reach { from: "oxpecker-balance", forbidden: IMPURE, reason: PURE_REASON },
     Reach { from: "oxpecker-config", forbidden: IMPURE, reason: PURE_REASON },

@@ -10,7 +10,8 @@ use crate::file::Read;
 use crate::file::pool::PoolRead;
 use crate::file::virtual_server::VirtualRead;
 use crate::model::{
-    AccessFormat, Level, Listen, Log, LogTarget, Method, Protocol, Records, Virtual, VirtualKind,
+    AccessFormat, Delivery, Level, Listen, Log, LogTarget, Method, Protocol, Records, Virtual,
+    VirtualKind,
 };
 use crate::reader::Places;
 use crate::text::Place;
@@ -54,7 +55,12 @@ pub(super) fn check(ctx: &mut Ctx<'_>, parts: &Parts, nowhere: Place) {
 }
 
 /// Access records that are made and then shown nowhere.
-pub(super) fn unseen_records(ctx: &mut Ctx<'_>, log: &Read<Log>, targets: &[Read<LogTarget>]) {
+pub(super) fn unseen_records(
+    ctx: &mut Ctx<'_>,
+    log: &Read<Log>,
+    targets: &[Read<LogTarget>],
+    delivery: Option<&Read<Delivery>>,
+) {
     let Some(config) = &log.item else { return };
     let takes =
         |level: Level, records: Records| level >= Level::Info && records != Records::Process;
@@ -65,6 +71,14 @@ pub(super) fn unseen_records(ctx: &mut Ctx<'_>, log: &Read<Log>, targets: &[Read
             .filter_map(|target| target.item.as_ref())
             .any(|target| takes(target.level, target.records)),
     };
+    if let Some(delivery) = delivery {
+        if config.access == AccessFormat::Off {
+            let message = "there is nothing to deliver: `access` of [log] is \"off\"";
+            let help = "write access = \"tcplog\" or \"json\", or take [log.delivery] out";
+            ctx.error(delivery.places.name, message).help(help);
+        }
+        return;
+    }
     if config.access != AccessFormat::Off && !seen && targets.iter().all(|t| t.item.is_some()) {
         let place = targets.first().map_or(log.places.of("level"), |t| t.places.of("level"));
         ctx.warn(place, "no log target shows access records: they have the level \"info\"")

@@ -52,17 +52,24 @@ fn absolute(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<PathBuf> {
     bad(ctx, val, message, "")
 }
 
-/// Without its targets: they are read by [`log_target`].
+/// Without its targets and delivery: they are read by [`log_target`] and [`super::delivery`].
 pub(crate) fn log(ctx: &mut Ctx<'_>, single: Single<'_>, nowhere: Place) -> Read<Log> {
     let place = single.place.unwrap_or(nowhere);
     let mut reader = Reader::new(ctx, "log", "[log]", place, single.layers);
     reader.ignore("target");
+    reader.ignore("delivery");
     let level = reader.value("level", word);
     let access = reader.value("access", word);
     let dontlognull = reader.value("dontlognull", switch);
     let (places, entries) = reader.finish();
     let build = || {
-        Some(Log { level: level?, access: access?, dontlognull: dontlognull?, targets: Vec::new() })
+        Some(Log {
+            level: level?,
+            access: access?,
+            dontlognull: dontlognull?,
+            targets: Vec::new(),
+            delivery: None,
+        })
     };
     Read { item: build(), places, entries }
 }

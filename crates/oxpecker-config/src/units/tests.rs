@@ -1,10 +1,10 @@
-//! Durations: what is taken, what is refused, and that showing is the inverse of reading.
+//! Durations and sizes: what is taken, what is refused, and that showing is the inverse of reading.
 
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{BadDuration, parse_duration, show_duration};
+use super::{BadDuration, parse_duration, parse_size, show_duration, show_size};
 
 #[track_caller]
 fn check(text: &str, milliseconds: u64) {
@@ -48,5 +48,19 @@ proptest! {
     #[test]
     fn any_text_is_answered(text in ".*") {
         let _ = parse_duration(&text);
+    }
+}
+
+#[test]
+fn sizes_have_one_binary_unit() {
+    for (text, bytes) in
+        [("64KiB", 64 << 10), (" 5 MiB ", 5 << 20), ("1GiB", 1 << 30), ("2TiB", 2 << 40)]
+    {
+        assert_eq!(parse_size(text), Some(bytes), "for {text:?}");
+        assert_eq!(parse_size(&show_size(bytes)), Some(bytes));
+    }
+    for text in ["", "5", "MiB", "5MB", "1.5GiB", "-1KiB", "1GiB1KiB", "99999999999999TiB", "ü5KiB"]
+    {
+        assert_eq!(parse_size(text), None, "for {text:?}");
     }
 }

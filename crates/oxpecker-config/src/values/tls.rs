@@ -257,24 +257,26 @@ pub(crate) fn alpn(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<String> {
     Some(found)
 }
 
+/// A host name or address of a URL, with or without a port.
+pub(crate) fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let good_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let is_address = match inner {
+        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => host.parse::<std::net::Ipv4Addr>().is_ok(),
+    };
+    good_port && (is_address || is_host_name(&host.to_ascii_lowercase(), true))
+}
+
 /// `https://HOST[:PORT][/PATH]`
 pub(crate) fn https(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<String> {
     let found = filled(ctx, val)?;
     let printable = found.bytes().all(|b| b.is_ascii_graphic()) && !found.contains(['#', '\\']);
-    let good_host = |rest: &str| {
-        let authority = rest.split(['/', '?']).next().unwrap_or("");
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-            _ => (authority, None),
-        };
-        let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let good_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-        let is_address = match inner {
-            Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
-            None => host.parse::<std::net::Ipv4Addr>().is_ok(),
-        };
-        good_port && (is_address || is_host_name(&host.to_ascii_lowercase(), true))
-    };
+    let good_host = |rest: &str| is_authority(rest.split(['/', '?']).next().unwrap_or(""));
     if printable && found.strip_prefix("https://").is_some_and(good_host) {
         return Some(found);
     }

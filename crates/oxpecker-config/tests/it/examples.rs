@@ -48,6 +48,7 @@ fn the_full_example_has_every_key() {
     let known_defaults = [
         // Not together with what the example shows instead.
         "transparent",
+        "directory",
         "parent",
         "source",
         "port",

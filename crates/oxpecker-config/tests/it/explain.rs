@@ -54,12 +54,18 @@ fn probes_tell_where_their_tls_comes_from() {
 
 /// Secrets are `***` in an explained text.
 fn without_secrets(mut config: Config) -> Config {
-    use oxpecker_config::model::{Certificate, Login, Passphrase, Probe};
+    use oxpecker_config::model::{Certificate, Login, Passphrase, Probe, Store};
     let forget = |passphrase: &mut Option<Passphrase>| {
         if let Some(Passphrase::Value(secret)) = passphrase {
             *secret = Secret::default();
         }
     };
+    if let Some(delivery) = &mut config.log.delivery
+        && let Store::Bucket(bucket) = &mut delivery.store
+        && let Some(keys) = &mut bucket.keys
+    {
+        keys.secret = Secret::default();
+    }
     for pool in &mut config.pools {
         if let Some(monitor) = &mut pool.monitor
             && let Probe::Hs2(Login::Plain { password, .. }) = &mut monitor.probe

@@ -1,6 +1,7 @@
 //! The crate from outside: texts in, configurations and diagnostics out.
 
 mod acme;
+mod delivery;
 mod examples;
 mod explain;
 mod locate;
@@ -21,6 +22,7 @@ fn source() -> Maps {
     maps.env.insert("PROBE_PASSWORD".into(), "swordfish".into());
     maps.env.insert("SECOND_PASSPHRASE".into(), "swordfish".into());
     maps.files.insert("front.pass".into(), "swordfish\n".into());
+    maps.files.insert("s3.key".into(), "swordfish\n".into());
     maps.files.insert("pass".into(), "swordfish\n".into());
     maps
 }

@@ -11,6 +11,7 @@ mod as_root;
 mod choosing;
 mod clients;
 mod command_line;
+mod delivery;
 mod descriptors;
 mod ending;
 mod examples;
