@@ -309,7 +309,7 @@ fn secret_or_command(ctx: &mut Ctx<'_>, val: &Val<'_>, table_name: &str) -> Opti
     };
     ctx.shown = Some(Shown::One(match (&found, val.value) {
         (Some(Passphrase::Command(_)), DeValue::Table(table)) => {
-            let command = table.get("command").map(|command| show::unreplaced(command.get_ref()));
+            let command = table.get("command").map(|command| show::command(command.get_ref()));
             format!("{{ command = {} }}", command.unwrap_or_default())
         }
         _ => show::MASK.to_owned(),
