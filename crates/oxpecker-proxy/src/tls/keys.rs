@@ -7,10 +7,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use oxpecker_config::model::{CertificateFiles, Passphrase};
-use pkcs8::EncryptedPrivateKeyInfo;
+use pkcs8::{EncryptedPrivateKeyInfo, Error, pkcs5};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Version};
 
 use super::PROVIDER;
 
@@ -36,6 +37,22 @@ pub enum KeyError {
     PassphraseMissing { path: PathBuf },
     #[error("the passphrase does not open the key in {}", path.display())]
     PassphraseWrong { path: PathBuf },
+    #[error(
+        "the key in {} is encrypted in a way that is not read here, such as 3DES, or is broken; \
+         convert it with: openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} -out NEW.key",
+        path.display(), path.display()
+    )]
+    Encryption { path: PathBuf },
+    #[error("{} holds no list of revoked certificates (BEGIN X509 CRL)", path.display())]
+    NoCrl { path: PathBuf },
+    #[error(
+        "a list of revoked certificates in {} is of version 1, which is not read here; version 2 \
+         has a number: with `openssl ca -gencrl`, write `crlnumber = FILE` in its configuration",
+        path.display()
+    )]
+    CrlVersion { path: PathBuf },
+    #[error("a list of revoked certificates in {} is broken", path.display())]
+    CrlBroken { path: PathBuf },
     #[error(
         "the key in {} is encrypted in OpenSSL's old form, which is weak; convert it with: \
          openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} -out NEW.key",
@@ -98,9 +115,20 @@ pub(crate) fn load_crls(
     path: &Path,
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, KeyError> {
     let text = read(path)?;
-    CertificateRevocationListDer::pem_slice_iter(&text)
+    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
-        .map_err(|problem| not_pem(path, &problem))
+        .map_err(|problem| not_pem(path, &problem))?;
+    if lists.is_empty() {
+        return Err(KeyError::NoCrl { path: path.to_owned() });
+    }
+    for list in &lists {
+        match CertificateRevocationList::from_der(list) {
+            Ok((_, parsed)) if parsed.version() == Some(X509Version(1)) => {}
+            Ok(_) => return Err(KeyError::CrlVersion { path: path.to_owned() }),
+            Err(_) => return Err(KeyError::CrlBroken { path: path.to_owned() }),
+        }
+    }
+    Ok(lists)
 }
 
 /// The bytes of the files of a pair, to see whether they have changed.
@@ -150,8 +178,17 @@ fn private_key(
         Some(Passphrase::Command(command)) => ask(command)?,
     };
     let wrong = || KeyError::PassphraseWrong { path: path.to_owned() };
-    let info = EncryptedPrivateKeyInfo::try_from(&der[..]).map_err(|_| wrong())?;
-    let document = info.decrypt(passphrase.as_bytes()).map_err(|_| wrong())?;
+    let unknown = || KeyError::Encryption { path: path.to_owned() };
+    let info = EncryptedPrivateKeyInfo::try_from(&der[..]).map_err(|_| unknown())?;
+    let document = info.decrypt(passphrase.as_bytes()).map_err(|error| match error {
+        Error::EncryptedPrivateKey(
+            pkcs5::Error::AlgorithmParametersInvalid { .. }
+            | pkcs5::Error::NoPbes1CryptSupport
+            | pkcs5::Error::UnsupportedAlgorithm { .. },
+        ) => unknown(),
+        // What a wrong passphrase makes of the key: broken padding, or no key.
+        _ => wrong(),
+    })?;
     PrivateKeyDer::try_from(document.as_bytes().to_vec()).map_err(|_| wrong())
 }
 

@@ -134,6 +134,19 @@ fn a_key_in_openssls_old_encryption_is_refused_with_the_cure() {
     keys.check_refused(", passphrase = { command = [\"echo\", \"x\"] }", &cure);
 }
 
+/// Also PKCS#8, but with a cipher that is not read here.
+#[test]
+fn a_key_in_3des_is_refused_with_the_cure() {
+    for how in [&["-v2", "des3"][..], &["-v1", "PBE-SHA1-3DES"]] {
+        let keys = Keys::new();
+        keys.encrypt(&[&["pkcs8", "-topk8"], how].concat());
+        let key = keys.pair.key.display();
+        let cure = format!("openssl pkcs8 -topk8 -v2 aes-256-cbc -in {key} -out NEW.key");
+        let passphrase = format!(", passphrase = {{ command = [\"echo\", \"{PASSPHRASE}\"] }}");
+        keys.check_refused(&passphrase, &cure);
+    }
+}
+
 #[test]
 fn the_key_of_another_certificate_is_refused() {
     let keys = Keys::new();
