@@ -280,7 +280,7 @@ pub(crate) fn entry_table<T>(
 pub(crate) fn secret(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Secret> {
     match secret_or_command(ctx, val, "secret")? {
         Passphrase::Value(secret) => Some(secret),
-        Passphrase::Command(_) => None,
+        Passphrase::Command(_) | Passphrase::Asked { .. } => None,
     }
 }
 

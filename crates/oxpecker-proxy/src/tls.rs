@@ -15,7 +15,7 @@ pub(crate) use client::explain;
 
 pub use audit::{CertificateFinding, audit_certificates};
 pub use client::ClientTlsError;
-pub use keys::KeyError;
+pub use keys::{KeyError, ask_passphrase};
 pub use server::ServerTlsError;
 
 use std::sync::{Arc, LazyLock};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use oxpecker_config::model::{CertificateFiles, Passphrase};
+use oxpecker_config::model::{CertificateFiles, Passphrase, Secret};
 use pkcs8::{EncryptedPrivateKeyInfo, Error, pkcs5};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
@@ -175,7 +175,8 @@ fn private_key(
     let passphrase = match passphrase {
         None => return Err(KeyError::PassphraseMissing { path: path.to_owned() }),
         Some(Passphrase::Value(secret)) => secret.reveal().to_owned(),
-        Some(Passphrase::Command(command)) => ask(command)?,
+        Some(Passphrase::Asked { answer, .. }) => answer.reveal().to_owned(),
+        Some(Passphrase::Command(command)) => ask_passphrase(command)?.reveal().to_owned(),
     };
     let wrong = || KeyError::PassphraseWrong { path: path.to_owned() };
     let unknown = || KeyError::Encryption { path: path.to_owned() };
@@ -205,7 +206,11 @@ fn encrypted_key(text: &[u8]) -> Option<Vec<u8>> {
     Some(document.as_bytes().to_vec())
 }
 
-fn ask(command: &[String]) -> Result<String, KeyError> {
+/// Runs a command that prints a passphrase, without a shell; the first line is the answer.
+///
+/// # Errors
+/// [`KeyError::PassphraseCommand`] when it cannot be run or fails.
+pub fn ask_passphrase(command: &[String]) -> Result<Secret, KeyError> {
     // The configuration's check refuses a command without a program.
     let (program, arguments) = command.split_first().map_or(("", &[][..]), |(p, a)| (p, a));
     let failed =
@@ -218,5 +223,5 @@ fn ask(command: &[String]) -> Result<String, KeyError> {
         return Err(failed(output.status.to_string()));
     }
     let text = String::from_utf8(output.stdout).map_err(|_| failed("not text".to_owned()))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    Ok(Secret::new(text.lines().next().unwrap_or_default().to_owned()))
 }

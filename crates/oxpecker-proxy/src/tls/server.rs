@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use oxpecker_config::model::{Certificate, CertificateFiles, ClientAuth, TlsClient};
+use oxpecker_config::model::{Certificate, CertificateFiles, ClientAuth, Passphrase, TlsClient};
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::server::{
@@ -148,7 +148,7 @@ impl Certificates {
             if let Certificate::Files(files) = certificate {
                 // Looked at first: a change while reading is then found the next time.
                 let stamps = stamps(files);
-                entries.push(Entry::new(keys::load(files)?, files.clone(), stamps));
+                entries.push(Entry::new(keys::load(files)?, asking_anew(files), stamps));
             }
         }
         Ok(Self { entries: RwLock::new(entries) })
@@ -206,6 +206,15 @@ impl Entry {
         let names = key.cert.first().map(|certificate| names_of(certificate)).unwrap_or_default();
         Self { names, key, files, stamps }
     }
+}
+
+/// When the files are read again, the answer of a passphrase command may be another one.
+fn asking_anew(files: &CertificateFiles) -> CertificateFiles {
+    let passphrase = match &files.passphrase {
+        Some(Passphrase::Asked { command, .. }) => Some(Passphrase::Command(command.clone())),
+        other => other.clone(),
+    };
+    CertificateFiles { passphrase, ..files.clone() }
 }
 
 fn stamps(files: &CertificateFiles) -> Vec<Option<Stamp>> {
