@@ -28,7 +28,7 @@ use crate::relay::pipe;
 use crate::resolve::{self, Resolver};
 use crate::state::{MemberState, NodeState, PoolState, Shared, Topology, VirtualState};
 use crate::tls::client::ClientTls;
-use crate::tls::{self, TlsError, TlsSides};
+use crate::tls::{self, CertificateStatus, TlsError, TlsSides};
 use crate::worker::{Command, ListenerId, WorkerHandle};
 
 /// Descriptors for everything but client connections: logs, probes, pipes, runtimes.
@@ -437,6 +437,11 @@ impl Gateway {
             let _ = tokio::time::timeout(CLOSE_PATIENCE, is_closed).await;
         }
         key.remove_file(listener.is_inherited);
+    }
+
+    /// All certificates that clients and members are shown, each once.
+    pub fn certificates(&self) -> Vec<CertificateStatus> {
+        tls::status::snapshot(&self.shared.topology())
     }
 
     /// Client connections open now.

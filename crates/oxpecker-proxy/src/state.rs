@@ -20,8 +20,8 @@ use crate::limit::{Limit, Queue};
 use crate::log::Log;
 use crate::quota::OncePer;
 use crate::tls::TlsSides;
+use crate::tls::certificates::name_fits;
 use crate::tls::client::ClientTls;
-use crate::tls::server::name_fits;
 
 #[derive(Debug)]
 pub(crate) struct Shared {

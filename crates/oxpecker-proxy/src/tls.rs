@@ -1,10 +1,12 @@
 //! TLS: ended here for clients, begun anew toward members, by rustls with aws-lc-rs.
 
 mod audit;
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod keys;
 mod rate;
 pub(crate) mod server;
+pub(crate) mod status;
 mod stream;
 mod verify;
 pub(crate) mod watch;
@@ -17,9 +19,11 @@ pub use audit::{CertificateFinding, audit_certificates};
 pub use client::ClientTlsError;
 pub use keys::{KeyError, ask_passphrase};
 pub use server::ServerTlsError;
+pub use status::{CertificateSource, CertificateStatus, Side};
 
 use std::sync::{Arc, LazyLock};
 
+use certificates::Certificates;
 use oxpecker_config::model::{TlsServer, TlsVersion, TlsVersions, Virtual};
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -83,7 +87,9 @@ impl TlsSides {
     pub(crate) fn new(config: &Virtual, before: Option<&Self>) -> Result<Self, TlsError> {
         let old = before.and_then(|before| before.server.as_ref());
         let server = config.tls_client.as_ref().map(|profile| {
-            server::ServerTls::new(profile, old)
+            Certificates::load(profile)
+                .map_err(ServerTlsError::from)
+                .and_then(|certificates| server::ServerTls::new(profile, certificates, old))
                 .map_err(|source| TlsError::Server { profile: profile.name.clone(), source })
         });
         let client = config.tls_server.as_ref().map(client);

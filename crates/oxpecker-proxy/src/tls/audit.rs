@@ -1,20 +1,19 @@
 //! What is wrong with the certificates that a configuration names, before anybody connects.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use oxpecker_config::model::{
     Certificate, CertificateFiles, Config, TlsClient, TlsServer, Virtual,
 };
 
+use super::certificates::name_fits;
 use super::client::ClientTls;
 use super::keys;
-use super::server::{ACME_MISSING, name_fits};
-use super::verify::{expiry_of, names_of};
-
-/// A certificate that ends within this time is remarked.
-pub(super) const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+use super::server::ACME_MISSING;
+use super::status::SOON;
+use super::verify::{names_of, validity_of};
 
 const READABLE: &str = "the files must be PEM and readable by the gateway's user";
 
@@ -112,9 +111,8 @@ fn audit_profile(profile: &TlsClient, now: SystemTime, findings: &mut Vec<Certif
                 continue;
             }
         };
-        let Some(expires) = pair.cert.first().and_then(|certificate| expiry_of(certificate)) else {
-            continue;
-        };
+        let validity = pair.cert.first().and_then(|certificate| validity_of(certificate));
+        let Some(expires) = validity.map(|validity| validity.not_after) else { continue };
         let date = Timestamp::try_from(expires).map_or_else(|_| "-".into(), |at| at.to_string());
         match expires.duration_since(now) {
             Err(_) => add(

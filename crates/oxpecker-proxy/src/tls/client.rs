@@ -8,7 +8,9 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
+use super::certificates::Pair;
 use super::keys::{self, KeyError};
+use super::status::{CertificateSource, CertificateStatus, Side};
 use super::verify::Lax;
 use super::{TlsStream, provider, versions};
 use crate::socket::Stream;
@@ -32,6 +34,8 @@ pub enum ClientTlsError {
 #[derive(Debug)]
 pub(crate) struct ClientTls {
     config: Arc<ClientConfig>,
+    /// What is known of the certificate that members are shown.
+    shown: Option<CertificateStatus>,
     /// The same for every member.
     name: Option<ServerName<'static>>,
 }
@@ -47,16 +51,26 @@ impl ClientTls {
             }
             Verify::None => builder.dangerous().with_custom_certificate_verifier(Lax::new(None)),
         };
+        let mut shown = None;
         let config = match &profile.certificate {
             None => builder.with_no_client_auth(),
             Some(files) => {
                 let pair = keys::load(files)?;
+                let source = CertificateSource::File(files.certificate.clone());
+                let facts = Pair::new(Arc::clone(&pair));
+                let status =
+                    CertificateStatus::of(Side::Members, &profile.name, source, Some(&facts));
+                shown = Some(status);
                 builder
                     .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)))
             }
         };
         let name = profile.server_name.as_deref().map(server_name).transpose()?;
-        Ok(Self { config: Arc::new(config), name })
+        Ok(Self { config: Arc::new(config), shown, name })
+    }
+
+    pub(super) fn status(&self) -> Option<CertificateStatus> {
+        self.shown.clone()
     }
 
     /// Begins TLS with a member; the error says in words what was wrong.
