@@ -27,6 +27,6 @@ pub use gateway::{ApplyError, Drained, Gateway};
 pub use listener::ListenError;
 pub use log::{Log, LogError};
 pub use tls::{
-    CertificateFinding, CertificateSource, CertificateStatus, ClientTlsError, KeyError,
+    AcmeError, CertificateFinding, CertificateSource, CertificateStatus, ClientTlsError, KeyError,
     ServerTlsError, Side, TlsError, ask_passphrase, audit_certificates,
 };

@@ -1,5 +1,6 @@
 //! TLS: ended here for clients, begun anew toward members, by rustls with aws-lc-rs.
 
+pub(crate) mod acme;
 mod audit;
 pub(crate) mod certificates;
 pub(crate) mod client;
@@ -15,6 +16,7 @@ pub(crate) use stream::TlsStream;
 
 pub(crate) use client::explain;
 
+pub use acme::AcmeError;
 pub use audit::{CertificateFinding, audit_certificates};
 pub use client::ClientTlsError;
 pub use keys::{KeyError, ask_passphrase};
@@ -23,8 +25,9 @@ pub use status::{CertificateSource, CertificateStatus, Side};
 
 use std::sync::{Arc, LazyLock};
 
+use acme::Slots;
 use certificates::Certificates;
-use oxpecker_config::model::{TlsServer, TlsVersion, TlsVersions, Virtual};
+use oxpecker_config::model::{Acme, TlsServer, TlsVersion, TlsVersions, Virtual};
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
@@ -83,11 +86,18 @@ pub(crate) fn client(profile: &TlsServer) -> Result<client::ClientTls, TlsError>
 }
 
 impl TlsSides {
-    /// Reads every file that the virtual server's profiles name.
-    pub(crate) fn new(config: &Virtual, before: Option<&Self>) -> Result<Self, TlsError> {
+    /// Reads every file that the virtual server's profiles name. What authorities issue is in
+    /// `slots`; `acmes` is all of the configuration's.
+    pub(crate) fn new(
+        config: &Virtual,
+        acmes: &[Acme],
+        slots: &Slots,
+        before: Option<&Self>,
+    ) -> Result<Self, TlsError> {
         let old = before.and_then(|before| before.server.as_ref());
+        let authority = |index: usize| acmes[index].name.clone();
         let server = config.tls_client.as_ref().map(|profile| {
-            Certificates::load(profile)
+            Certificates::load(profile, slots, authority)
                 .map_err(ServerTlsError::from)
                 .and_then(|certificates| server::ServerTls::new(profile, certificates, old))
                 .map_err(|source| TlsError::Server { profile: profile.name.clone(), source })

@@ -154,6 +154,10 @@ pub(crate) fn explain(error: &io::Error) -> String {
             }
             problem => format!("the certificate is refused: {problem}"),
         },
+        // Only a server has certificates to choose from; `Certificates::find` found none.
+        rustls::Error::General(text) if text.contains("no server certificate chain") => {
+            "there is no certificate yet for the name that is asked for: see [acme]".to_owned()
+        }
         rustls::Error::InvalidMessage(_) => {
             format!("the other side does not speak TLS there ({error})")
         }

@@ -72,7 +72,18 @@ pub enum KeyError {
 
 /// Reads a pair and makes sure that its halves belong together.
 pub(crate) fn load(files: &CertificateFiles) -> Result<Arc<CertifiedKey>, KeyError> {
-    let text = read(&files.certificate)?;
+    assemble(files, read(&files.certificate)?)
+}
+
+/// The same for one text with key and chain that is not in a file yet; errors speak of `path`.
+pub(crate) fn from_text(path: &Path, text: &str) -> Result<Arc<CertifiedKey>, KeyError> {
+    let certificate = path.to_owned();
+    let files = CertificateFiles { certificate, key: None, chain: None, passphrase: None };
+    assemble(&files, text.as_bytes().to_vec())
+}
+
+/// `text` is what the certificate's file holds.
+fn assemble(files: &CertificateFiles, text: Vec<u8>) -> Result<Arc<CertifiedKey>, KeyError> {
     let mut chain = certificates(&files.certificate, &text)?;
     if chain.is_empty() {
         return Err(KeyError::NoCertificate { path: files.certificate.clone() });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oxpecker_config::model::{Certificate, ClientAuth, TlsClient};
+use oxpecker_config::model::{ClientAuth, TlsClient};
 use rustls::RootCertStore;
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
@@ -10,10 +10,6 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use super::certificates::Certificates;
 use super::keys::{self, KeyError};
 use super::{provider, versions};
-
-/// Better no start than a virtual server without its certificate.
-pub(super) const ACME_MISSING: &str = "obtaining certificates by ACME is checked but not done yet \
-    by this version; use certificate files, which are watched";
 
 /// Why a profile toward clients cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +22,6 @@ pub enum ServerTlsError {
     Verifier(String),
     #[error("failed to set up session tickets")]
     Tickets(#[source] rustls::Error),
-    #[error("{}", ACME_MISSING)]
-    Acme,
 }
 
 /// A profile in use.
@@ -48,9 +42,6 @@ impl ServerTls {
         certificates: Certificates,
         before: Option<&Self>,
     ) -> Result<Self, ServerTlsError> {
-        if profile.certificates.iter().any(|c| matches!(c, Certificate::Acme { .. })) {
-            return Err(ServerTlsError::Acme);
-        }
         let certificates = Arc::new(certificates);
         let builder = ServerConfig::builder_with_provider(provider(&profile.cipher_suites))
             .with_protocol_versions(&versions(profile.versions))?;

@@ -9,6 +9,10 @@ use crate::state::Topology;
 /// Certificates that end within this time are spoken of.
 pub(super) const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
+/// Certificates that come by themselves are renewed with a third of their time left; with less
+/// than half of that something is wrong.
+const SOON_PART: u32 = 6;
+
 /// To whom a certificate is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Side {
@@ -31,6 +35,10 @@ impl Side {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateSource {
     File(PathBuf),
+    /// `[acme.AUTHORITY]`
+    Acme {
+        authority: String,
+    },
 }
 
 /// A certificate that is in use, or is to be.
@@ -39,12 +47,13 @@ pub struct CertificateStatus {
     pub side: Side,
     /// The profile that names it.
     pub profile: String,
-    /// The file; together with side and profile it is unique.
+    /// The file, or `acme:AUTHORITY`; together with side, profile and names it is unique.
     pub name: String,
     pub source: CertificateSource,
-    /// Subject alternative names of type DNS.
+    /// Subject alternative names of type DNS; of a certificate that is not there yet, the names
+    /// that the authority is asked for.
     pub names: Vec<String>,
-    /// `None`: it cannot be read.
+    /// `None`: there is no certificate yet, or it cannot be read.
     pub not_before: Option<SystemTime>,
     pub not_after: Option<SystemTime>,
     /// Why the last try to renew it failed; `None` when it did not.
@@ -72,6 +81,7 @@ impl CertificateStatus {
             profile: profile.to_owned(),
             name: match &source {
                 CertificateSource::File(path) => path.display().to_string(),
+                CertificateSource::Acme { authority } => format!("acme:{authority}"),
             },
             source,
             names: pair.map(|pair| pair.names.clone()).unwrap_or_default(),
@@ -83,9 +93,15 @@ impl CertificateStatus {
 
     pub(super) fn stage(&self, now: SystemTime) -> Stage {
         let Some(not_after) = self.not_after else { return Stage::Fine };
+        let soon = match (&self.source, self.not_before) {
+            (CertificateSource::Acme { .. }, Some(not_before)) => {
+                not_after.duration_since(not_before).map_or(SOON, |life| SOON.min(life / SOON_PART))
+            }
+            _ => SOON,
+        };
         match not_after.duration_since(now) {
             Err(_) => Stage::Expired,
-            Ok(left) if left < SOON => Stage::Soon { days: left.as_secs() / (24 * 3600) },
+            Ok(left) if left < soon => Stage::Soon { days: left.as_secs() / (24 * 3600) },
             Ok(_) => Stage::Fine,
         }
     }
@@ -134,5 +150,15 @@ mod tests {
         assert_eq!(at(75), Stage::Fine);
         assert_eq!(at(80), Stage::Soon { days: 10 });
         assert_eq!(at(91), Stage::Expired);
+    }
+
+    #[test]
+    fn a_short_certificate_that_renews_itself_is_not_always_soon() {
+        let source = CertificateSource::Acme { authority: "a".into() };
+        let status = ends_after(source, 6 * DAY);
+        let at = |hours: u32| status.stage(SystemTime::UNIX_EPOCH + hours * DAY / 24);
+        assert_eq!(at(0), Stage::Fine);
+        assert_eq!(at(5 * 24 - 1), Stage::Fine);
+        assert_eq!(at(5 * 24 + 1), Stage::Soon { days: 0 });
     }
 }
