@@ -13,8 +13,8 @@ python=${PYTHON:-/usr/bin/python3}
 # "sasl/sasl.h: No such file or directory" and "krb5-config: not found". libsasl2-modules holds PLAIN.
 packages=(python3-venv python3-dev gcc g++ libsasl2-dev libkrb5-dev libsasl2-modules)
 
-# Makes the certificates of tests, and looks at what is offered to clients.
-tools=(openssl sslscan)
+# Make the certificates of tests, look at what is offered to clients, and issue certificates by ACME.
+tools=(openssl sslscan pebble)
 
 # `sasl` is named with its version because the newest final release (0.3.1) does not build on Python 3.11.
 # thrift, thrift_sasl and pure-sasl are pinned to what was tested, so that a new release cannot change the tests.

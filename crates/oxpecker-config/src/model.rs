@@ -518,6 +518,11 @@ pub enum Passphrase {
     Value(Secret),
     /// Run without a shell when the key is read; its first line of output is the passphrase.
     Command(Vec<String>),
+    /// A command that was run already. Checking a configuration never makes this.
+    Asked {
+        command: Vec<String>,
+        answer: Secret,
+    },
 }
 
 /// `[acme.NAME]`: an authority that issues certificates by itself (RFC 8555).

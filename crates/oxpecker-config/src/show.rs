@@ -28,13 +28,17 @@ pub(crate) fn value(ctx: &Ctx<'_>, value: &DeValue<'_>) -> String {
     }
 }
 
-/// A text or list of texts as it stands in the file: a variable in it may be a secret.
-pub(crate) fn unreplaced(value: &DeValue<'_>) -> String {
+/// A command as it stands in the file: a variable in it may be a secret. Its arguments may hold a
+/// token, and are not shown.
+pub(crate) fn command(value: &DeValue<'_>) -> String {
     match value {
-        DeValue::String(text) => quoted(text),
-        DeValue::Array(items) => {
-            let items: Vec<String> = items.iter().map(|item| unreplaced(item.get_ref())).collect();
-            format!("[{}]", items.join(", "))
+        DeValue::String(program) => quoted(program),
+        DeValue::Array(words) => {
+            let shown = words.iter().enumerate().map(|(at, word)| match word.get_ref() {
+                DeValue::String(program) if at == 0 => quoted(program),
+                _ => MASK.to_owned(),
+            });
+            format!("[{}]", shown.collect::<Vec<_>>().join(", "))
         }
         _ => "{}".to_owned(),
     }

@@ -305,7 +305,7 @@ pub(crate) fn entry_table<T>(
 pub(crate) fn secret(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Secret> {
     match secret_or_command(ctx, val, "secret")? {
         Passphrase::Value(secret) => Some(secret),
-        Passphrase::Command(_) => None,
+        Passphrase::Command(_) | Passphrase::Asked { .. } => None,
     }
 }
 
@@ -334,7 +334,7 @@ fn secret_or_command(ctx: &mut Ctx<'_>, val: &Val<'_>, table_name: &str) -> Opti
     };
     ctx.shown = Some(Shown::One(match (&found, val.value) {
         (Some(Passphrase::Command(_)), DeValue::Table(table)) => {
-            let command = table.get("command").map(|command| show::unreplaced(command.get_ref()));
+            let command = table.get("command").map(|command| show::command(command.get_ref()));
             format!("{{ command = {} }}", command.unwrap_or_default())
         }
         _ => show::MASK.to_owned(),

@@ -27,8 +27,9 @@ use crate::quota::OncePer;
 use crate::relay::pipe;
 use crate::resolve::{self, Resolver};
 use crate::state::{MemberState, NodeState, PoolState, Shared, Topology, VirtualState};
+use crate::tls::acme::{Authorities, Slots};
 use crate::tls::client::ClientTls;
-use crate::tls::{self, TlsError, TlsSides};
+use crate::tls::{self, AcmeError, CertificateStatus, TlsError, TlsSides};
 use crate::worker::{Command, ListenerId, WorkerHandle};
 
 /// Descriptors for everything but client connections: logs, probes, pipes, runtimes.
@@ -70,6 +71,12 @@ pub enum ApplyError {
         #[source]
         source: Box<TlsError>,
     },
+    #[error("failed to set up [acme.{authority}]")]
+    Acme {
+        authority: String,
+        #[source]
+        source: Box<AcmeError>,
+    },
     #[error("failed to start worker thread {index}")]
     Worker {
         index: usize,
@@ -100,6 +107,7 @@ pub struct Gateway {
     listeners: HashMap<ListenerKey, OpenListener>,
     probes: Probes,
     resolver: Resolver,
+    authorities: Authorities,
     next_listener: u64,
     /// Tasks that run for as long as the gateway.
     chores: [tokio::task::AbortHandle; 2],
@@ -145,12 +153,14 @@ impl Gateway {
             tokio::spawn(expire(Arc::clone(&shared))).abort_handle(),
             tokio::spawn(tls::watch::watch(Arc::clone(&shared))).abort_handle(),
         ];
+        let authorities = Authorities::new(Arc::clone(&shared.challenges));
         let mut gateway = Self {
             shared,
             workers,
             listeners: HashMap::new(),
             probes: Probes::default(),
             resolver: Resolver::default(),
+            authorities,
             next_listener: 0,
             chores,
         };
@@ -172,7 +182,12 @@ impl Gateway {
         config: &Config,
         mut inherited: Vec<Socket>,
     ) -> Result<(), ApplyError> {
-        let tls = self.set_up_tls(config)?;
+        let authorities = self.authorities.prepare(config).await;
+        let authorities = authorities.map_err(|(authority, source)| ApplyError::Acme {
+            authority,
+            source: Box::new(source),
+        })?;
+        let tls = self.set_up_tls(config, &authorities.slots)?;
         let connections_max = connections_max(config, self.workers.len())?;
         let addresses = resolve::lookup_all(config).await;
         let opened = self.open_listeners(config, &mut inherited)?;
@@ -187,6 +202,7 @@ impl Gateway {
         self.use_listeners(&topology, opened).await;
         self.probes.apply(&self.shared, &topology);
         self.resolver.apply(&topology);
+        self.authorities.apply(authorities);
         for pool in &topology.pools {
             // There may be more room for those who wait.
             pool.queue.first_may_try();
@@ -195,11 +211,12 @@ impl Gateway {
     }
 
     /// Reads certificates and keys of all virtual servers and monitors, in their order.
-    fn set_up_tls(&self, config: &Config) -> Result<TlsSetup, ApplyError> {
+    fn set_up_tls(&self, config: &Config, slots: &Slots) -> Result<TlsSetup, ApplyError> {
         let old = self.shared.topology();
         let set_up = |virtual_server: &Virtual| {
             let known = old.virtuals.iter().find(|known| known.config.name == virtual_server.name);
-            let set_up = TlsSides::new(virtual_server, known.map(|known| &*known.tls));
+            let known = known.map(|known| &*known.tls);
+            let set_up = TlsSides::new(virtual_server, &config.acmes, slots, known);
             set_up.map(Arc::new).map_err(|source| ApplyError::Tls {
                 virtual_server: virtual_server.name.clone(),
                 source: Box::new(source),
@@ -439,6 +456,18 @@ impl Gateway {
         key.remove_file(listener.is_inherited);
     }
 
+    /// From now on certificates are obtained from authorities, and kept in files. To be called
+    /// when the process has the user and the root directory that it is to keep.
+    pub fn begin_obtaining_certificates(&mut self) {
+        self.authorities.begin();
+    }
+
+    /// All certificates that clients and members are shown, each once, and those that are still to
+    /// come.
+    pub fn certificates(&self) -> Vec<CertificateStatus> {
+        tls::status::snapshot(&self.shared.topology())
+    }
+
     /// Client connections open now.
     pub fn open_connections(&self) -> usize {
         self.shared.open_connections()
@@ -461,6 +490,7 @@ impl Gateway {
 
     /// Stops listening; connections go on.
     pub async fn stop_listening(&mut self) {
+        self.authorities.stop();
         for (key, listener) in std::mem::take(&mut self.listeners) {
             self.close(&key, listener).await;
         }

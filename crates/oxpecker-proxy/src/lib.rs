@@ -27,5 +27,6 @@ pub use gateway::{ApplyError, Drained, Gateway};
 pub use listener::ListenError;
 pub use log::{Log, LogError, RecordSink};
 pub use tls::{
-    CertificateFinding, ClientTlsError, KeyError, ServerTlsError, TlsError, audit_certificates,
+    AcmeError, CertificateFinding, CertificateSource, CertificateStatus, ClientTlsError, KeyError,
+    ServerTlsError, Side, TlsError, ask_passphrase, audit_certificates,
 };

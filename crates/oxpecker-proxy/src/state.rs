@@ -20,8 +20,9 @@ use crate::limit::{Limit, Queue};
 use crate::log::Log;
 use crate::quota::OncePer;
 use crate::tls::TlsSides;
+use crate::tls::acme::Challenges;
+use crate::tls::certificates::name_fits;
 use crate::tls::client::ClientTls;
-use crate::tls::server::name_fits;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) registries: Vec<Arc<Registry>>,
     topology: RwLock<Arc<Topology>>,
     pub(crate) warnings: Warnings,
+    /// What certificate authorities are to be answered.
+    pub(crate) challenges: Arc<Challenges>,
 }
 
 /// Warnings that one bad minute could repeat a thousand times.
@@ -144,6 +147,7 @@ impl Shared {
             registries: (0..workers).map(|_| Arc::default()).collect(),
             topology: RwLock::default(),
             warnings: Warnings::default(),
+            challenges: Arc::default(),
         }
     }
 

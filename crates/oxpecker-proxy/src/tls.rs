@@ -1,6 +1,8 @@
 //! TLS: ended here for clients, begun anew toward members, by rustls with aws-lc-rs.
 
+pub(crate) mod acme;
 mod audit;
+pub(crate) mod certificates;
 mod changes;
 pub(crate) mod client;
 mod command;
@@ -8,6 +10,7 @@ pub(crate) mod keys;
 mod rate;
 mod resumption;
 pub(crate) mod server;
+pub(crate) mod status;
 mod stream;
 mod verify;
 pub(crate) mod watch;
@@ -16,14 +19,18 @@ pub(crate) use stream::TlsStream;
 
 pub(crate) use client::explain;
 
+pub use acme::AcmeError;
 pub use audit::{CertificateFinding, audit_certificates};
 pub use client::ClientTlsError;
-pub use keys::KeyError;
+pub use keys::{KeyError, ask_passphrase};
 pub use server::ServerTlsError;
+pub use status::{CertificateSource, CertificateStatus, Side};
 
 use std::sync::{Arc, LazyLock};
 
-use oxpecker_config::model::{TlsServer, TlsVersion, TlsVersions, Virtual};
+use acme::Slots;
+use certificates::Certificates;
+use oxpecker_config::model::{Acme, TlsServer, TlsVersion, TlsVersions, Virtual};
 use rustls::SupportedProtocolVersion;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
@@ -82,11 +89,20 @@ pub(crate) fn client(profile: &TlsServer) -> Result<client::ClientTls, TlsError>
 }
 
 impl TlsSides {
-    /// Reads every file that the virtual server's profiles name.
-    pub(crate) fn new(config: &Virtual, before: Option<&Self>) -> Result<Self, TlsError> {
+    /// Reads every file that the virtual server's profiles name. What authorities issue is in
+    /// `slots`; `acmes` is all of the configuration's.
+    pub(crate) fn new(
+        config: &Virtual,
+        acmes: &[Acme],
+        slots: &Slots,
+        before: Option<&Self>,
+    ) -> Result<Self, TlsError> {
         let old = before.and_then(|before| before.server.as_ref());
+        let authority = |index: usize| acmes[index].name.clone();
         let server = config.tls_client.as_ref().map(|profile| {
-            server::ServerTls::new(profile, old)
+            Certificates::load(profile, slots, authority)
+                .map_err(ServerTlsError::from)
+                .and_then(|certificates| server::ServerTls::new(profile, certificates, old))
                 .map_err(|source| TlsError::Server { profile: profile.name.clone(), source })
         });
         let client = config.tls_server.as_ref().map(client);

@@ -69,7 +69,7 @@ impl Authority {
         let authority = Self { dir };
         authority.write("req.cnf", REQUEST_CONFIG);
         authority.write("index.txt", "");
-        // With a number, lists of revocations become version 2; nobody reads version 1.
+        // With a number, lists of revocations become version 2; rustls reads no version 1.
         authority.write("crlnumber", "01\n");
         let home = authority.dir.display();
         authority.write(
@@ -143,6 +143,18 @@ impl Authority {
         self.manage(&["-revoke", text(&pair.certificate)]);
         let list = self.dir.join("ca.crl");
         self.manage(&["-gencrl", "-out", text(&list)]);
+        list
+    }
+
+    /// A list of version 1, as openssl makes it without `crlnumber`.
+    #[track_caller]
+    pub fn uncounted_list(&self) -> PathBuf {
+        let config = fs::read_to_string(self.dir.join("ca.cnf")).unwrap();
+        let config: Vec<&str> =
+            config.lines().filter(|line| !line.starts_with("crlnumber")).collect();
+        self.write("uncounted.cnf", &config.join("\n"));
+        let (config, list) = (self.dir.join("uncounted.cnf"), self.dir.join("uncounted.crl"));
+        openssl(&["ca", "-batch", "-config", text(&config), "-gencrl", "-out", text(&list)]);
         list
     }
 

@@ -1,5 +1,5 @@
 //! The first message of TLS, read for the name that a client asks for (RFC 8446, section 4.1.2;
-//! RFC 6066, section 3).
+//! RFC 6066, section 3), and for whether it is a certificate authority that asks (RFC 8737).
 //!
 //! Only looks: nothing is changed, and whoever ends TLS reads the same bytes again.
 
@@ -19,6 +19,9 @@ pub enum Parsed {
 pub struct ClientHello {
     /// In lower case; `None` when the client names none, as when it was given an address.
     pub server_name: Option<String>,
+    /// The one protocol it wants to speak (ALPN) is `acme-tls/1`: an authority looks whether the
+    /// name is ours.
+    pub is_acme_challenge: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +52,11 @@ impl std::error::Error for ClientHelloError {}
 const RECORD_HANDSHAKE: u8 = 22;
 const MESSAGE_CLIENT_HELLO: u8 = 1;
 const EXTENSION_SERVER_NAME: u16 = 0;
+const EXTENSION_PROTOCOLS: u16 = 16;
 const NAME_HOST: u8 = 0;
+
+/// RFC 8737, section 6.2, as it stands in the list of RFC 7301: with its length in front.
+const ONLY_ACME: &[u8] = b"\x0aacme-tls/1";
 
 /// Reads the bytes that a client has sent so far. The message may be spread over records.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, ClientHelloError> {
@@ -65,8 +72,8 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, ClientHelloError> {
             return Err(ClientHelloError::TooLong);
         }
         if message.len() >= wanted && wanted > 4 {
-            let name = server_name(&message[4..wanted]).ok_or(ClientHelloError::Malformed)?;
-            return Ok(Parsed::Complete(ClientHello { server_name: name }));
+            let hello = extensions(&message[4..wanted]).ok_or(ClientHelloError::Malformed)?;
+            return Ok(Parsed::Complete(hello));
         }
         match records.0.first() {
             None => return Ok(Parsed::Incomplete),
@@ -86,30 +93,41 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, ClientHelloError> {
     }
 }
 
-/// The outer `None`: malformed.
-fn server_name(hello: &[u8]) -> Option<Option<String>> {
+/// `None`: malformed.
+fn extensions(hello: &[u8]) -> Option<ClientHello> {
+    let mut found = ClientHello { server_name: None, is_acme_challenge: false };
     let mut hello = Reader(hello);
     hello.take(2 + 32)?; // version, random
     hello.vector_u8()?; // session id
     hello.vector_u16()?; // cipher suites
     hello.vector_u8()?; // compression methods
     if hello.0.is_empty() {
-        return Some(None); // extensions are optional before TLS 1.3
+        return Some(found); // extensions are optional before TLS 1.3
     }
     let mut extensions = Reader(hello.vector_u16()?);
     while !extensions.0.is_empty() {
         let kind = extensions.u16()?;
-        let body = extensions.vector_u16()?;
-        if kind == EXTENSION_SERVER_NAME {
-            let mut names = Reader(Reader(body).vector_u16()?);
-            while !names.0.is_empty() {
-                let kind = names.take(1)?[0];
-                let name = names.vector_u16()?;
-                if kind == NAME_HOST {
-                    let name = std::str::from_utf8(name).ok().filter(|name| is_host(name));
-                    return Some(name.map(str::to_ascii_lowercase));
-                }
+        let mut body = Reader(extensions.vector_u16()?);
+        match kind {
+            EXTENSION_SERVER_NAME if found.server_name.is_none() => {
+                found.server_name = host(body.vector_u16()?)?;
             }
+            EXTENSION_PROTOCOLS => found.is_acme_challenge = body.vector_u16()? == ONLY_ACME,
+            _ => {}
+        }
+    }
+    Some(found)
+}
+
+/// The first host of a list of names. The outer `None`: malformed.
+fn host(names: &[u8]) -> Option<Option<String>> {
+    let mut names = Reader(names);
+    while !names.0.is_empty() {
+        let kind = names.take(1)?[0];
+        let name = names.vector_u16()?;
+        if kind == NAME_HOST {
+            let name = std::str::from_utf8(name).ok().filter(|name| is_host(name));
+            return Some(name.map(str::to_ascii_lowercase));
         }
     }
     Some(None)

@@ -1,55 +1,89 @@
 //! Certificate files that a configuration names: found beside it, and looked at before anybody
 //! connects.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use oxpecker_config::model::{Certificate, CertificateFiles, Config, TlsClient, TlsServer};
+use oxpecker_config::model::{
+    Certificate, CertificateFiles, Config, Passphrase, Secret, TlsClient, TlsServer,
+};
 use oxpecker_config::{Checked, Diagnostic, Severity};
-use oxpecker_proxy::audit_certificates;
+use oxpecker_proxy::{ask_passphrase, audit_certificates};
 
 /// Makes relative names mean "beside the configuration", as those of secrets do.
 pub(crate) fn make_absolute(config: &mut Config, base: &Path) {
-    for virtual_server in &mut config.virtuals {
-        if let Some(profile) = &mut virtual_server.tls_client {
-            toward_clients(profile, base);
+    for_each_profile(config, |profile| match profile {
+        Profile::TowardClients(profile) => {
+            if let Some(auth) = &mut profile.client_auth {
+                put_below(base, [&mut auth.ca_file].into_iter().chain(&mut auth.crl_file));
+            }
         }
-        if let Some(profile) = &mut virtual_server.tls_server {
-            toward_members(profile, base);
+        Profile::TowardMembers(profile) => {
+            put_below(base, profile.ca_file.iter_mut().chain(&mut profile.crl_file));
         }
-    }
-    for monitor in config.pools.iter_mut().filter_map(|pool| pool.monitor.as_mut()) {
-        if let Some(profile) = &mut monitor.tls {
-            toward_members(profile, base);
-        }
-    }
+    });
+    for_each_pair(config, |CertificateFiles { certificate, key, chain, passphrase: _ }| {
+        put_below(base, [certificate].into_iter().chain(key).chain(chain));
+    });
     for acme in &mut config.acmes {
         put_below(base, [&mut acme.state].into_iter().chain(&mut acme.ca_file));
     }
 }
 
-fn toward_clients(profile: &mut TlsClient, base: &Path) {
-    for certificate in &mut profile.certificates {
-        match certificate {
-            Certificate::Files(files) => pair(files, base),
-            Certificate::Acme { .. } => {}
+/// Runs each command that prints a passphrase once, however many keys and profiles name it. One
+/// that fails stays as it is: whoever needs its answer runs it again and says what is wrong.
+fn ask_passphrases(config: &mut Config) {
+    let mut answers: HashMap<Vec<String>, Option<Secret>> = HashMap::new();
+    for_each_pair(config, |files| {
+        let Some(Passphrase::Command(command)) = &files.passphrase else { return };
+        let answer = match answers.get(command) {
+            Some(answer) => answer.clone(),
+            None => {
+                let answer = ask_passphrase(command).ok();
+                answers.insert(command.clone(), answer.clone());
+                answer
+            }
+        };
+        if let Some(answer) = answer {
+            files.passphrase = Some(Passphrase::Asked { command: command.clone(), answer });
+        }
+    });
+}
+
+enum Profile<'c> {
+    TowardClients(&'c mut TlsClient),
+    TowardMembers(&'c mut TlsServer),
+}
+
+fn for_each_profile(config: &mut Config, mut change: impl FnMut(Profile<'_>)) {
+    for virtual_server in &mut config.virtuals {
+        if let Some(profile) = &mut virtual_server.tls_client {
+            change(Profile::TowardClients(profile));
+        }
+        if let Some(profile) = &mut virtual_server.tls_server {
+            change(Profile::TowardMembers(profile));
         }
     }
-    if let Some(auth) = &mut profile.client_auth {
-        put_below(base, [&mut auth.ca_file].into_iter().chain(&mut auth.crl_file));
+    for monitor in config.pools.iter_mut().filter_map(|pool| pool.monitor.as_mut()) {
+        if let Some(profile) = &mut monitor.tls {
+            change(Profile::TowardMembers(profile));
+        }
     }
 }
 
-fn toward_members(profile: &mut TlsServer, base: &Path) {
-    put_below(base, profile.ca_file.iter_mut().chain(&mut profile.crl_file));
-    if let Some(files) = &mut profile.certificate {
-        pair(files, base);
-    }
-}
-
-fn pair(files: &mut CertificateFiles, base: &Path) {
-    let CertificateFiles { certificate, key, chain, passphrase: _ } = files;
-    put_below(base, [certificate].into_iter().chain(key).chain(chain));
+/// Certificates with their keys, on both sides.
+fn for_each_pair(config: &mut Config, mut change: impl FnMut(&mut CertificateFiles)) {
+    for_each_profile(config, |profile| match profile {
+        Profile::TowardClients(profile) => {
+            for certificate in &mut profile.certificates {
+                if let Certificate::Files(files) = certificate {
+                    change(files);
+                }
+            }
+        }
+        Profile::TowardMembers(profile) => profile.certificate.iter_mut().for_each(&mut change),
+    });
 }
 
 fn put_below<'p>(base: &Path, paths: impl Iterator<Item = &'p mut PathBuf>) {
@@ -61,6 +95,7 @@ fn put_below<'p>(base: &Path, paths: impl Iterator<Item = &'p mut PathBuf>) {
 
 /// Adds what is wrong with the files to the warnings; an error when the gateway would not start.
 pub(crate) fn audit(mut checked: Checked) -> Result<Checked, Vec<Diagnostic>> {
+    ask_passphrases(&mut checked.config);
     let mut is_fatal = false;
     for finding in audit_certificates(&checked.config, SystemTime::now()) {
         is_fatal |= finding.fatal;

@@ -44,10 +44,11 @@ pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result
     let result = runtime.block_on(async {
         // Signals are caught before anything listens: none may kill a half-started gateway.
         let signals = Signals::new()?;
-        let gateway =
+        let mut gateway =
             Gateway::start(&config, log.clone(), inherited).await.context("failed to start")?;
         let _pidfile = pidfile.as_deref().map(PidFile::write).transpose()?;
         privileges::drop_to(&config.process)?;
+        gateway.begin_obtaining_certificates();
         // As the user and in the jail that it will live in.
         let prepared = delivery.prepare(delivery::settings(&config));
         delivery.install(prepared.context("failed to start the delivery of access logs")?);

@@ -8,7 +8,8 @@ use super::advice::unused_of;
 use crate::context::Ctx;
 use crate::file::virtual_server::VirtualRead;
 use crate::model::{
-    AcmeChallenge, Certificate, Listen, Pool, Probe, Protocol, TlsServer, Verify, VirtualKind,
+    AcmeChallenge, Certificate, Listen, Pool, Probe, Protocol, TlsServer, Verify, Virtual,
+    VirtualKind,
 };
 use crate::reader::Places;
 use crate::text::Place;
@@ -165,18 +166,22 @@ fn routes(ctx: &mut Ctx<'_>, item: &VirtualRead) {
 }
 
 fn acmes(ctx: &mut Ctx<'_>, parts: &Parts) {
-    let servers = || parts.virtuals.iter().filter_map(|read| Some(&read.item.as_ref()?.server));
-    let ends_tls_on_443 = servers().filter(|server| server.tls_client.is_some()).any(|server| {
-        server
-            .listen
-            .iter()
-            .any(|listen| matches!(listen, Listen::Tcp(address) if address.port() == TLS_ALPN_PORT))
-    });
+    // Where an authority may come: virtual servers that end TLS on its port.
+    let doors: Vec<_> = parts
+        .virtuals
+        .iter()
+        .filter(|read| read.item.as_ref().is_some_and(|item| is_on_tls_alpn_port(&item.server)))
+        .collect();
+    let lets_in = |server: &Virtual| {
+        server.allow.is_empty() || server.allow.iter().any(|net| net.prefix_len() == 0)
+    };
+    let all_closed =
+        doors.iter().all(|read| read.item.as_ref().is_some_and(|item| !lets_in(&item.server)));
     let used = used_acmes(parts);
     for (index, read) in parts.acmes.iter().enumerate() {
         let Some(acme) = read.item.as_ref().filter(|_| used.contains(&index)) else { continue };
         match &acme.challenge {
-            AcmeChallenge::TlsAlpn01 if !ends_tls_on_443 => {
+            AcmeChallenge::TlsAlpn01 if doors.is_empty() => {
                 let message = format!(
                     "the authority `{}` will connect to port 443, where no virtual server ends TLS",
                     acme.name
@@ -184,6 +189,15 @@ fn acmes(ctx: &mut Ctx<'_>, parts: &Parts) {
                 let help = "fine if another device leads port 443 here; else add a listener, or \
                             write challenge = \"http-01\"";
                 ctx.warn(read.places.of("challenge"), message).help(help).consequence();
+            }
+            AcmeChallenge::TlsAlpn01 if all_closed => {
+                let message = format!(
+                    "the authority `{}` will connect to port 443, and may be kept out by `allow`",
+                    acme.name
+                );
+                let help = "fine if it comes from there, as one of your own may; public ones come \
+                            from anywhere: write challenge = \"http-01\", or let everybody in";
+                ctx.warn(doors[0].places.of("allow"), message).help(help);
             }
             AcmeChallenge::Http01 { listen } if listen.port() != HTTP_PORT => {
                 let message = format!(
@@ -197,6 +211,12 @@ fn acmes(ctx: &mut Ctx<'_>, parts: &Parts) {
             _ => {}
         }
     }
+}
+
+fn is_on_tls_alpn_port(server: &Virtual) -> bool {
+    let has_port =
+        |listen: &Listen| matches!(listen, Listen::Tcp(address) if address.port() == TLS_ALPN_PORT);
+    server.tls_client.is_some() && server.listen.iter().any(has_port)
 }
 
 fn used_acmes(parts: &Parts) -> HashSet<usize> {

@@ -236,8 +236,7 @@ pub(super) static ACME: TableDoc = TableDoc {
     name: "acme",
     heading: "[acme.NAME]",
     doc: "An authority that issues certificates by itself (ACME, RFC 8555), such as Let's Encrypt. \
-          Named by `certificates` entries. **Not done yet:** this version checks these tables, and does \
-          not start with a profile that uses one. Certificate files are watched; use those.",
+          Named by `certificates` entries. See [tls.md](tls.md#certificates-that-come-by-themselves).",
     options: &[
         option(
             "directory",
@@ -258,8 +257,8 @@ pub(super) static ACME: TableDoc = TableDoc {
             Word(names::<ChallengeKind>),
             Value("\"tls-alpn-01\""),
             "How the authority sees that the names are ours. `tls-alpn-01`: it connects to port \
-             443 of each name, where a virtual server with `tls_client` must listen. `http-01`: \
-             it asks port 80 of each name, which `http_listen` answers.",
+             443 of each name, where a virtual server with `tls_client` must listen; nothing is \
+             to be set there. `http-01`: it asks port 80 of each name, which `http_listen` answers.",
             "\"http-01\"",
         ),
         option(
@@ -273,7 +272,8 @@ pub(super) static ACME: TableDoc = TableDoc {
             "state",
             Path,
             Value("\"/var/lib/oxpecker/acme\""),
-            "Directory for account, keys and certificates.",
+            "Directory for accounts, keys and certificates. Each authority has one of its own in \
+             it, for the gateway's user alone.",
             "\"/srv/oxpecker/acme\"",
         ),
         option(
@@ -288,7 +288,8 @@ pub(super) static ACME: TableDoc = TableDoc {
             "renew_before",
             Duration(3_600_000),
             Value("\"30d\""),
-            "Renew when a certificate is valid for no longer than this.",
+            "Renew when a certificate is valid for no longer than this. One for which that is more \
+             than half of its life is renewed when a third of it is left.",
             "\"20d\"",
         ),
         option(

@@ -168,3 +168,18 @@ fn an_authority_must_find_us() {
     assert_eq!(found(&text), ["13 warning no certificate is asked for `b.example.com`"]);
     assert_eq!(found(&text.replace("b.example.com", "A.Example.com.")), [""; 0]);
 }
+
+#[test]
+fn an_authority_must_be_let_in() {
+    let closed = with_acme("10.0.0.9:443", DIRECTORY)
+        .replace("tls_client =", "allow = [\"10.0.0.0/8\"]\ntls_client =");
+    let kept_out = "13 warning the authority `ca` will connect to port 443, and may be kept out by \
+                    `allow`";
+    assert_eq!(found(&closed), [kept_out]);
+    let open = closed.replace("\"10.0.0.0/8\"", "\"10.0.0.0/8\", \"0.0.0.0/0\"");
+    assert_eq!(found(&open), [""; 0]);
+    assert_eq!(
+        found(&closed.replace(DIRECTORY, &format!("{DIRECTORY}\nchallenge = \"http-01\""))),
+        [""; 0]
+    );
+}

@@ -55,10 +55,10 @@ fn probes_tell_where_their_tls_comes_from() {
 /// Secrets are `***` in an explained text.
 fn without_secrets(mut config: Config) -> Config {
     use oxpecker_config::model::{Certificate, Login, Passphrase, Probe, Store};
-    let forget = |passphrase: &mut Option<Passphrase>| {
-        if let Some(Passphrase::Value(secret)) = passphrase {
-            *secret = Secret::default();
-        }
+    let forget = |passphrase: &mut Option<Passphrase>| match passphrase {
+        Some(Passphrase::Value(secret)) => *secret = Secret::default(),
+        Some(Passphrase::Command(words)) => words.truncate(1),
+        _ => {}
     };
     if let Some(delivery) = &mut config.log.delivery
         && let Store::Bucket(bucket) = &mut delivery.store
@@ -71,6 +71,13 @@ fn without_secrets(mut config: Config) -> Config {
             && let Probe::Hs2(Login::Plain { password, .. }) = &mut monitor.probe
         {
             *password = Secret::default();
+        }
+    }
+    let of_monitors = config.pools.iter_mut().filter_map(|pool| pool.monitor.as_mut());
+    let of_virtuals = config.virtuals.iter_mut().filter_map(|server| server.tls_server.as_mut());
+    for profile in of_monitors.filter_map(|monitor| monitor.tls.as_mut()).chain(of_virtuals) {
+        if let Some(files) = &mut profile.certificate {
+            forget(&mut files.passphrase);
         }
     }
     for server in &mut config.virtuals {

@@ -1,8 +1,10 @@
 //! TLS of a client before a member is chosen: ended here, or looked at as it passes.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
-use oxpecker_wire::client_hello::{self, Parsed};
+use oxpecker_wire::client_hello::{self, ClientHello, Parsed};
+use rustls::ServerConfig;
 use tokio::time::timeout;
 
 use super::Session;
@@ -28,28 +30,37 @@ pub(super) async fn meet(
 /// not in time, gets the virtual server's own pool.
 async fn peek(session: &mut Session, client: &Stream) {
     let patience = session.policy.config.protocol_profile.handshake_timeout;
-    let name = match timeout(patience, read_hello(client)).await {
-        Ok(Some(name)) => name,
-        _ => return,
-    };
+    let hello = timeout(patience, read_hello(client)).await;
+    let Ok(Some(ClientHello { server_name: Some(name), .. })) = hello else { return };
     if let Some(pool) = session.policy.pool_for(&name) {
         session.pool = Arc::clone(pool);
     }
     session.tls = Some(Box::new(TlsFacts::passed_through(name)));
 }
 
-async fn read_hello(client: &Stream) -> Option<String> {
+async fn read_hello(client: &Stream) -> Option<ClientHello> {
     let mut buffer = vec![0; client_hello::LENGTH_MAX];
     let mut seen = 0;
     while seen < buffer.len() {
         seen = client.peek_beyond(seen, &mut buffer).await.ok()?;
         match client_hello::parse(&buffer[..seen]) {
-            Ok(Parsed::Complete(hello)) => return hello.server_name,
+            Ok(Parsed::Complete(hello)) => return Some(hello),
             Ok(Parsed::Incomplete) => {}
             Err(_) => return None,
         }
     }
     None
+}
+
+/// How to answer a certificate authority that looks whether a name is ours, if this is one.
+async fn challenge(session: &Session, client: &Stream) -> Option<Arc<ServerConfig>> {
+    let challenges = &session.worker.shared.challenges;
+    // Nearly always so, and then nobody has to look.
+    if !challenges.await_handshakes() {
+        return None;
+    }
+    let hello = read_hello(client).await.filter(|hello| hello.is_acme_challenge)?;
+    challenges.handshake(&hello.server_name?)
 }
 
 /// Completes the handshake as the virtual server's profile says.
@@ -66,13 +77,23 @@ async fn accept(session: &mut Session, client: &mut Option<Endpoint>) -> Result<
         if !stream.peek_readable().await.unwrap_or(false) {
             return Ok(None);
         }
-        let mut tls = TlsStream::server(stream, Arc::clone(&server.config))?;
-        tls.handshake().await.map(|()| Some(tls))
+        let challenge = challenge(session, &stream).await;
+        let config = challenge.as_ref().unwrap_or(&server.config);
+        let mut tls = TlsStream::server(stream, Arc::clone(config))?;
+        tls.handshake().await?;
+        if challenge.is_some() {
+            // The certificate was all that it wanted; nothing is relayed with this one.
+            poll_fn(|cx| tls.poll_shutdown(cx)).await?;
+        }
+        Ok(Some((tls, challenge.is_some())))
     };
     let failed = match timeout(patience, result).await {
         Ok(Ok(None)) => return Err(Close::ClientGoneEarly),
-        Ok(Ok(Some(tls))) => {
+        Ok(Ok(Some((tls, is_challenge)))) => {
             session.tls = Some(Box::new(TlsFacts::of(&tls)));
+            if is_challenge {
+                return Err(Close::ChallengeAnswered);
+            }
             *client = Some(Endpoint::Tls(Box::new(tls)));
             return Ok(());
         }

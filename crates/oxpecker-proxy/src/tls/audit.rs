@@ -1,20 +1,19 @@
 //! What is wrong with the certificates that a configuration names, before anybody connects.
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use oxpecker_config::model::{
-    Certificate, CertificateFiles, Config, TlsClient, TlsServer, Virtual,
+    Acme, Certificate, CertificateFiles, Config, TlsClient, TlsServer, Virtual,
 };
 
+use super::acme;
+use super::certificates::name_fits;
 use super::client::ClientTls;
 use super::keys;
-use super::server::{ACME_MISSING, name_fits};
-use super::verify::{expiry_of, names_of};
-
-/// A certificate that ends within this time is remarked.
-pub(super) const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+use super::status::{CertificateSource, CertificateStatus, SOON, Side, Stage};
+use super::verify::{names_of, validity_of};
 
 const READABLE: &str = "the files must be PEM and readable by the gateway's user";
 
@@ -40,6 +39,7 @@ pub fn audit_certificates(config: &Config, now: SystemTime) -> Vec<CertificateFi
             if !seen.contains(&&profile.name) {
                 seen.push(&profile.name);
                 audit_profile(profile, now, &mut findings);
+                findings.extend(audit_issued(profile, config, now));
             }
             audit_name(virtual_server, profile, &mut findings);
         }
@@ -54,7 +54,59 @@ pub fn audit_certificates(config: &Config, now: SystemTime) -> Vec<CertificateFi
             findings.extend(audit_members(profile));
         }
     }
+    for authority in acme::used(config) {
+        findings.extend(audit_authority(authority));
+    }
     findings
+}
+
+/// Issued certificates that nobody renewed.
+fn audit_issued(profile: &TlsClient, config: &Config, now: SystemTime) -> Vec<CertificateFinding> {
+    let mut findings = Vec::new();
+    for certificate in &profile.certificates {
+        let Certificate::Acme { acme, names } = certificate else { continue };
+        let acme = &config.acmes[*acme];
+        let Some(pair) = acme::stored(acme, names) else { continue };
+        let source = CertificateSource::Acme { authority: acme.name.clone() };
+        let status = CertificateStatus::of(Side::Clients, &profile.name, source, Some(&pair));
+        let verb = match status.stage(now) {
+            Stage::Fine => continue,
+            Stage::Soon { .. } => "expires",
+            Stage::Expired => "expired",
+        };
+        let date = status.not_after.and_then(|at| Timestamp::try_from(at).ok());
+        let date = date.map_or_else(|| "-".to_owned(), |at| at.to_string());
+        findings.push(CertificateFinding {
+            fatal: false,
+            table: format!("profile.tls_client.{}", profile.name),
+            key: "certificates",
+            message: format!(
+                "the certificate that `{}` issued for {} {verb} on {date}, and was not renewed",
+                acme.name,
+                names.join(", ")
+            ),
+            help: "the gateway's log says why: `failed to obtain a certificate`".to_owned(),
+        });
+    }
+    findings
+}
+
+/// What must be there before an authority is asked for anything.
+fn audit_authority(authority: &Acme) -> Option<CertificateFinding> {
+    let finding = |fatal, key, message, help: &str| CertificateFinding {
+        fatal,
+        table: format!("acme.{}", authority.name),
+        key,
+        message,
+        help: help.to_owned(),
+    };
+    if let Some(Err(error)) = authority.ca_file.as_deref().map(keys::load_certificates) {
+        return Some(finding(true, "ca_file", chain(&error), READABLE));
+    }
+    let problem = acme::state_problem(authority)?;
+    let help = "accounts and keys are kept there: it must be a directory where the gateway's user, \
+                and nobody else, may write";
+    Some(finding(false, "state", problem, help))
 }
 
 /// The first thing that is wrong with a profile toward members.
@@ -95,10 +147,6 @@ fn audit_profile(profile: &TlsClient, now: SystemTime, findings: &mut Vec<Certif
         }
     }
     let mut add = |fatal, message, help: &str| add_to("certificates", fatal, message, help);
-    if profile.certificates.iter().any(|c| matches!(c, Certificate::Acme { .. })) {
-        let message = format!("TLS profile `{}`: {ACME_MISSING}", profile.name);
-        add(true, message, "write { certificate = \"PATH\", key = \"PATH\" }");
-    }
     for files in files_of(profile) {
         let path = files.certificate.display();
         let pair = match keys::load(files) {
@@ -112,9 +160,8 @@ fn audit_profile(profile: &TlsClient, now: SystemTime, findings: &mut Vec<Certif
                 continue;
             }
         };
-        let Some(expires) = pair.cert.first().and_then(|certificate| expiry_of(certificate)) else {
-            continue;
-        };
+        let validity = pair.cert.first().and_then(|certificate| validity_of(certificate));
+        let Some(expires) = validity.map(|validity| validity.not_after) else { continue };
         let date = Timestamp::try_from(expires).map_or_else(|_| "-".into(), |at| at.to_string());
         match expires.duration_since(now) {
             Err(_) => add(

@@ -8,8 +8,10 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
+use super::certificates::Pair;
 use super::keys::{self, KeyError};
 use super::resumption::{Dated, Sessions};
+use super::status::{CertificateSource, CertificateStatus, Side};
 use super::verify::Lax;
 use super::{TlsStream, provider, versions};
 use crate::socket::Stream;
@@ -33,6 +35,8 @@ pub enum ClientTlsError {
 #[derive(Debug)]
 pub(crate) struct ClientTls {
     config: Arc<ClientConfig>,
+    /// What is known of the certificate that members are shown.
+    shown: Option<CertificateStatus>,
     /// The same for every member.
     name: Option<ServerName<'static>>,
 }
@@ -53,10 +57,16 @@ impl ClientTls {
             }
             Verify::None => builder.dangerous().with_custom_certificate_verifier(Lax::new(None)),
         };
+        let mut shown = None;
         let mut config = match &profile.certificate {
             None => builder.with_no_client_auth(),
             Some(files) => {
                 let pair = keys::load(files)?;
+                let source = CertificateSource::File(files.certificate.clone());
+                let facts = Pair::new(Arc::clone(&pair));
+                let status =
+                    CertificateStatus::of(Side::Members, &profile.name, source, Some(&facts));
+                shown = Some(status);
                 builder
                     .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)))
             }
@@ -65,7 +75,11 @@ impl ClientTls {
             config.resumption = Resumption::store(sessions);
         }
         let name = profile.server_name.as_deref().map(server_name).transpose()?;
-        Ok(Self { config: Arc::new(config), name })
+        Ok(Self { config: Arc::new(config), shown, name })
+    }
+
+    pub(super) fn status(&self) -> Option<CertificateStatus> {
+        self.shown.clone()
     }
 
     /// Begins TLS with a member; the error says in words what was wrong.
@@ -153,6 +167,10 @@ pub(crate) fn explain(error: &io::Error) -> String {
             }
             problem => format!("the certificate is refused: {problem}"),
         },
+        // Only a server has certificates to choose from; `Certificates::find` found none.
+        rustls::Error::General(text) if text.contains("no server certificate chain") => {
+            "there is no certificate yet for the name that is asked for: see [acme]".to_owned()
+        }
         rustls::Error::InvalidMessage(_) => {
             format!("the other side does not speak TLS there ({error})")
         }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use oxpecker_config::model::{CertificateFiles, Passphrase};
-use pkcs8::EncryptedPrivateKeyInfo;
+use oxpecker_config::model::{CertificateFiles, Passphrase, Secret};
+use pkcs8::{EncryptedPrivateKeyInfo, Error, pkcs5};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Version};
 
 use super::{PROVIDER, command};
 
@@ -37,6 +38,22 @@ pub enum KeyError {
     #[error("the passphrase does not open the key in {}", path.display())]
     PassphraseWrong { path: PathBuf },
     #[error(
+        "the key in {} is encrypted in a way that is not read here, such as 3DES, or is broken; \
+         convert it with: openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} -out NEW.key",
+        path.display(), path.display()
+    )]
+    Encryption { path: PathBuf },
+    #[error("{} holds no list of revoked certificates (BEGIN X509 CRL)", path.display())]
+    NoCrl { path: PathBuf },
+    #[error(
+        "a list of revoked certificates in {} is of version 1, which is not read here; version 2 \
+         has a number: with `openssl ca -gencrl`, write `crlnumber = FILE` in its configuration",
+        path.display()
+    )]
+    CrlVersion { path: PathBuf },
+    #[error("a list of revoked certificates in {} is broken", path.display())]
+    CrlBroken { path: PathBuf },
+    #[error(
         "the key in {} is encrypted in OpenSSL's old form, which is weak; convert it with: \
          openssl pkcs8 -topk8 -v2 aes-256-cbc -in {} -out NEW.key",
         path.display(), path.display()
@@ -55,7 +72,18 @@ pub enum KeyError {
 
 /// Reads a pair and makes sure that its halves belong together.
 pub(crate) fn load(files: &CertificateFiles) -> Result<Arc<CertifiedKey>, KeyError> {
-    let text = read(&files.certificate)?;
+    assemble(files, read(&files.certificate)?)
+}
+
+/// The same for one text with key and chain that is not in a file yet; errors speak of `path`.
+pub(crate) fn from_text(path: &Path, text: &str) -> Result<Arc<CertifiedKey>, KeyError> {
+    let certificate = path.to_owned();
+    let files = CertificateFiles { certificate, key: None, chain: None, passphrase: None };
+    assemble(&files, text.as_bytes().to_vec())
+}
+
+/// `text` is what the certificate's file holds.
+fn assemble(files: &CertificateFiles, text: Vec<u8>) -> Result<Arc<CertifiedKey>, KeyError> {
     let mut chain = certificates(&files.certificate, &text)?;
     if chain.is_empty() {
         return Err(KeyError::NoCertificate { path: files.certificate.clone() });
@@ -98,9 +126,20 @@ pub(crate) fn load_crls(
     path: &Path,
 ) -> Result<Vec<CertificateRevocationListDer<'static>>, KeyError> {
     let text = read(path)?;
-    CertificateRevocationListDer::pem_slice_iter(&text)
+    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
-        .map_err(|problem| not_pem(path, &problem))
+        .map_err(|problem| not_pem(path, &problem))?;
+    if lists.is_empty() {
+        return Err(KeyError::NoCrl { path: path.to_owned() });
+    }
+    for list in &lists {
+        match CertificateRevocationList::from_der(list) {
+            Ok((_, parsed)) if parsed.version() == Some(X509Version(1)) => {}
+            Ok(_) => return Err(KeyError::CrlVersion { path: path.to_owned() }),
+            Err(_) => return Err(KeyError::CrlBroken { path: path.to_owned() }),
+        }
+    }
+    Ok(lists)
 }
 
 /// The bytes of the files of a pair, to see whether they have changed.
@@ -147,11 +186,21 @@ fn private_key(
     let passphrase = match passphrase {
         None => return Err(KeyError::PassphraseMissing { path: path.to_owned() }),
         Some(Passphrase::Value(secret)) => secret.reveal().to_owned(),
-        Some(Passphrase::Command(command)) => ask(command)?,
+        Some(Passphrase::Asked { answer, .. }) => answer.reveal().to_owned(),
+        Some(Passphrase::Command(command)) => ask_passphrase(command)?.reveal().to_owned(),
     };
     let wrong = || KeyError::PassphraseWrong { path: path.to_owned() };
-    let info = EncryptedPrivateKeyInfo::try_from(&der[..]).map_err(|_| wrong())?;
-    let document = info.decrypt(passphrase.as_bytes()).map_err(|_| wrong())?;
+    let unknown = || KeyError::Encryption { path: path.to_owned() };
+    let info = EncryptedPrivateKeyInfo::try_from(&der[..]).map_err(|_| unknown())?;
+    let document = info.decrypt(passphrase.as_bytes()).map_err(|error| match error {
+        Error::EncryptedPrivateKey(
+            pkcs5::Error::AlgorithmParametersInvalid { .. }
+            | pkcs5::Error::NoPbes1CryptSupport
+            | pkcs5::Error::UnsupportedAlgorithm { .. },
+        ) => unknown(),
+        // What a wrong passphrase makes of the key: broken padding, or no key.
+        _ => wrong(),
+    })?;
     PrivateKeyDer::try_from(document.as_bytes().to_vec()).map_err(|_| wrong())
 }
 
@@ -168,7 +217,11 @@ fn encrypted_key(text: &[u8]) -> Option<Vec<u8>> {
     Some(document.as_bytes().to_vec())
 }
 
-fn ask(words: &[String]) -> Result<String, KeyError> {
+/// Runs a command that prints a passphrase, without a shell; the first line is the answer.
+///
+/// # Errors
+/// [`KeyError::PassphraseCommand`] when it cannot be run or fails.
+pub fn ask_passphrase(words: &[String]) -> Result<Secret, KeyError> {
     // The configuration's check refuses a command without a program.
     let (program, arguments) = words.split_first().map_or(("", &[][..]), |(p, a)| (p, a));
     let failed =
@@ -179,5 +232,5 @@ fn ask(words: &[String]) -> Result<String, KeyError> {
         return Err(failed(status.to_string()));
     }
     let text = String::from_utf8(printed).map_err(|_| failed("not text".to_owned()))?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    Ok(Secret::new(text.lines().next().unwrap_or_default().to_owned()))
 }

@@ -17,7 +17,7 @@ use rustls::client::{
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, NamedGroup, SignatureScheme};
 
-use super::verify::expiry_of;
+use super::verify::validity_of;
 
 /// Names of members whose sessions are kept: what rustls keeps by default.
 const NAMES_MAX: usize = 256;
@@ -107,7 +107,7 @@ impl ServerCertVerifier for Dated {
         let verified = self.verifier.verify_server_cert(certificate, chain, name, ocsp, now)?;
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs());
         // Without a date that can be read there shall be no resumption.
-        self.sessions.note(name.to_owned(), expiry_of(certificate).unwrap_or(now), now);
+        self.sessions.note(name.to_owned(), validity_of(certificate).map_or(now, |validity| validity.not_after), now);
         Ok(verified)
     }
 

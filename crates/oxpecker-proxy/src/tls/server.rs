@@ -1,26 +1,15 @@
-//! The side toward clients: certificates chosen by name, swapped without touching connections.
+//! The side toward clients: versions, suites, tickets, and certificates of clients.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use oxpecker_config::model::{Certificate, CertificateFiles, ClientAuth, TlsClient};
+use oxpecker_config::model::{ClientAuth, TlsClient};
 use rustls::RootCertStore;
 use rustls::ServerConfig;
-use rustls::server::{
-    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
-};
-use rustls::sign::CertifiedKey;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 
+use super::certificates::Certificates;
 use super::keys::{self, KeyError};
-use super::verify::{expiry_of, names_of};
 use super::{provider, versions};
-
-/// Better no start than a virtual server without its certificate.
-pub(super) const ACME_MISSING: &str = "obtaining certificates by ACME is checked but not done yet \
-    by this version; use certificate files, which are watched";
 
 /// Why a profile toward clients cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,26 +22,27 @@ pub enum ServerTlsError {
     Verifier(String),
     #[error("failed to set up session tickets")]
     Tickets(#[source] rustls::Error),
-    #[error("{}", ACME_MISSING)]
-    Acme,
 }
 
 /// A profile in use.
 #[derive(Debug)]
 pub(crate) struct ServerTls {
+    /// The profile's name.
+    pub(crate) profile: String,
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) certificates: Arc<Certificates>,
     verifies_clients: bool,
 }
 
 impl ServerTls {
-    /// Reads all files of the profile. `before` hands on its ticket keys, so that sessions resume
-    /// over a reload.
-    pub(crate) fn new(profile: &TlsClient, before: Option<&Self>) -> Result<Self, ServerTlsError> {
-        if profile.certificates.iter().any(|c| matches!(c, Certificate::Acme { .. })) {
-            return Err(ServerTlsError::Acme);
-        }
-        let certificates = Arc::new(Certificates::load(profile)?);
+    /// With the certificates of the profile, read already. `before` hands on its ticket keys, so
+    /// that sessions resume over a reload.
+    pub(crate) fn new(
+        profile: &TlsClient,
+        certificates: Certificates,
+        before: Option<&Self>,
+    ) -> Result<Self, ServerTlsError> {
+        let certificates = Arc::new(certificates);
         let builder = ServerConfig::builder_with_provider(provider(&profile.cipher_suites))
             .with_protocol_versions(&versions(profile.versions))?;
         let builder = match &profile.client_auth {
@@ -80,7 +70,8 @@ impl ServerTls {
             config.send_tls13_tickets = 0;
         }
         let verifies_clients = profile.client_auth.is_some();
-        Ok(Self { config: Arc::new(config), certificates, verifies_clients })
+        let profile = profile.name.clone();
+        Ok(Self { profile, config: Arc::new(config), certificates, verifies_clients })
     }
 }
 
@@ -100,134 +91,4 @@ fn client_verifier(
         builder = builder.allow_unauthenticated();
     }
     builder.build().map_err(|error| ServerTlsError::Verifier(error.to_string()))
-}
-
-/// The certificates of a profile, found by the name that a client asks for.
-#[derive(Debug)]
-pub(crate) struct Certificates {
-    entries: RwLock<Vec<Entry>>,
-}
-
-#[derive(Debug, Clone)]
-struct Entry {
-    /// Lower case; `*.` in front stands for one label.
-    names: Vec<String>,
-    key: Arc<CertifiedKey>,
-    files: CertificateFiles,
-    /// What the files looked like when they were last read, whether that went well or not.
-    stamps: Vec<Option<Stamp>>,
-}
-
-/// What changes when somebody writes or replaces a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    inode: u64,
-    bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-/// One pair whose files have changed.
-#[derive(Debug)]
-pub(crate) struct Renewal {
-    pub(crate) certificate: PathBuf,
-    /// The new pair's names, or why the old one stays in use.
-    pub(crate) result: Result<Vec<String>, KeyError>,
-}
-
-/// A certificate in use.
-#[derive(Debug)]
-pub(crate) struct InUse {
-    pub(crate) certificate: PathBuf,
-    pub(crate) expires: Option<SystemTime>,
-}
-
-impl Certificates {
-    fn load(profile: &TlsClient) -> Result<Self, KeyError> {
-        let mut entries = Vec::new();
-        for certificate in &profile.certificates {
-            if let Certificate::Files(files) = certificate {
-                // Looked at first: a change while reading is then found the next time.
-                let stamps = stamps(files);
-                entries.push(Entry::new(keys::load(files)?, files.clone(), stamps));
-            }
-        }
-        Ok(Self { entries: RwLock::new(entries) })
-    }
-
-    /// Reads pairs whose files have changed; handshakes from now on use the new ones. A pair that
-    /// cannot be used leaves the old one in its place.
-    pub(crate) fn refresh(&self) -> Vec<Renewal> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut renewals = Vec::new();
-        for (index, entry) in entries.into_iter().enumerate() {
-            let stamps = stamps(&entry.files);
-            if stamps == entry.stamps {
-                continue;
-            }
-            let loaded = keys::load(&entry.files);
-            let (entry, result) = match loaded {
-                Ok(key) => {
-                    let renewed = Entry::new(key, entry.files, stamps);
-                    let names = renewed.names.clone();
-                    (renewed, Ok(names))
-                }
-                Err(error) => (Entry { stamps, ..entry }, Err(error)),
-            };
-            renewals.push(Renewal { certificate: entry.files.certificate.clone(), result });
-            self.entries.write().unwrap_or_else(PoisonError::into_inner)[index] = entry;
-        }
-        renewals
-    }
-
-    pub(crate) fn in_use(&self) -> Vec<InUse> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let in_use = |entry: &Entry| InUse {
-            certificate: entry.files.certificate.clone(),
-            expires: entry.key.cert.first().and_then(|certificate| expiry_of(certificate)),
-        };
-        entries.iter().map(in_use).collect()
-    }
-
-    fn find(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let name = name.map(str::to_ascii_lowercase);
-        let fits = |entry: &&Entry| {
-            let Some(name) = &name else { return false };
-            entry.names.iter().any(|pattern| name_fits(pattern, name))
-        };
-        let exact = |entry: &&Entry| name.as_ref().is_some_and(|name| entry.names.contains(name));
-        let found = entries.iter().find(exact).or_else(|| entries.iter().find(fits));
-        found.or(entries.first()).map(|entry| Arc::clone(&entry.key))
-    }
-}
-
-impl Entry {
-    fn new(key: Arc<CertifiedKey>, files: CertificateFiles, stamps: Vec<Option<Stamp>>) -> Self {
-        let names = key.cert.first().map(|certificate| names_of(certificate)).unwrap_or_default();
-        Self { names, key, files, stamps }
-    }
-}
-
-fn stamps(files: &CertificateFiles) -> Vec<Option<Stamp>> {
-    let stamp = |path: &PathBuf| {
-        let meta = fs::metadata(path).ok()?;
-        Some(Stamp { inode: meta.ino(), bytes: meta.len(), modified: meta.modified().ok() })
-    };
-    keys::files_of(files).map(stamp).collect()
-}
-
-impl ResolvesServerCert for Certificates {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.find(hello.server_name())
-    }
-}
-
-/// `pattern` may begin with `*.`, which stands for exactly one label.
-pub(crate) fn name_fits(pattern: &str, name: &str) -> bool {
-    match pattern.strip_prefix("*.") {
-        None => pattern == name,
-        Some(parent) => {
-            name.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == parent)
-        }
-    }
 }

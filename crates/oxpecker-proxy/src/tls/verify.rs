@@ -23,11 +23,25 @@ pub(crate) fn names_of(certificate: &CertificateDer<'_>) -> Vec<String> {
     alternatives.value.general_names.iter().filter_map(name).collect()
 }
 
-/// When a certificate ends to be valid.
-pub(crate) fn expiry_of(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+/// From when until when a certificate is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Validity {
+    pub(crate) not_before: SystemTime,
+    pub(crate) not_after: SystemTime,
+}
+
+pub(crate) fn validity_of(certificate: &CertificateDer<'_>) -> Option<Validity> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-    let seconds = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    let time = |seconds: i64| {
+        let seconds = u64::try_from(seconds).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    };
+    let validity = parsed.validity();
+    Some(Validity {
+        // Authorities' own certificates may begin before 1970; what matters is the end.
+        not_before: time(validity.not_before.timestamp()).unwrap_or(SystemTime::UNIX_EPOCH),
+        not_after: time(validity.not_after.timestamp())?,
+    })
 }
 
 /// Trusts what it is told to: any certificate, or those with known fingerprints. The peer must

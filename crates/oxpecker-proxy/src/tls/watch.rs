@@ -1,6 +1,7 @@
 //! Looks after certificates while the gateway runs: renewed files are taken up, and those that
 //! end soon are spoken of.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,10 +9,11 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use oxpecker_config::model::{Certificate, Virtual};
 
-use super::audit::{SOON, chain};
+use super::audit::chain;
+use super::certificates::Renewal;
 use super::changes::Changes;
 use super::keys;
-use super::server::{Certificates, Renewal};
+use super::status::{CertificateStatus, Side, Stage, snapshot};
 use crate::state::Shared;
 
 /// How often files are looked at without a hint that they changed. Asking the file system costs a
@@ -23,7 +25,7 @@ const REMIND_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs for ever. Idempotent: whatever it missed it finds the next time.
 pub(crate) async fn watch(shared: Arc<Shared>) {
-    let mut reminded: Option<SystemTime> = None;
+    let mut reminders = Reminders::default();
     let mut changes = Changes::new();
     loop {
         let topology = shared.topology();
@@ -49,14 +51,8 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
             }
         }
         let now = SystemTime::now();
-        let due = reminded.is_none_or(|at| now.duration_since(at).is_ok_and(|d| d >= REMIND_EVERY));
-        if due && !topology.virtuals.is_empty() {
-            reminded = Some(now);
-            for policy in &topology.virtuals {
-                if let Some(server) = &policy.tls.server {
-                    remind(&policy.config.name, &server.certificates, now);
-                }
-            }
+        for (status, stage) in reminders.due(snapshot(&topology), now) {
+            remind(&status, stage);
         }
         changes.wait(LOOK_EVERY).await;
     }
@@ -72,20 +68,83 @@ fn files_of(config: &Virtual) -> impl Iterator<Item = &PathBuf> {
     files.flatten()
 }
 
-fn remind(virtual_server: &str, certificates: &Certificates, now: SystemTime) {
-    for in_use in certificates.in_use() {
-        let Some(expires) = in_use.expires else { continue };
-        let certificate = in_use.certificate.display();
-        let date = Timestamp::try_from(expires).map_or_else(|_| "-".into(), |t| t.to_string());
-        match expires.duration_since(now) {
-            Err(_) => {
-                tracing::error!(virtual_server, %certificate, date, "certificate has expired");
+/// What was said of which certificate, and when.
+#[derive(Debug, Default)]
+struct Reminders {
+    said: HashMap<Key, (Stage, SystemTime)>,
+}
+
+type Key = (Side, String, String, Vec<String>);
+
+impl Reminders {
+    /// Those to speak of now: what became worse at once, what stays bad once a day.
+    fn due(
+        &mut self,
+        all: Vec<CertificateStatus>,
+        now: SystemTime,
+    ) -> Vec<(CertificateStatus, Stage)> {
+        let mut due = Vec::new();
+        let mut said = HashMap::new();
+        for status in all {
+            let stage = status.stage(now);
+            if stage == Stage::Fine {
+                continue;
             }
-            Ok(left) if left < SOON => {
-                let days = left.as_secs() / (24 * 3600);
-                tracing::warn!(virtual_server, %certificate, date, days, "certificate expires soon");
+            let key =
+                (status.side, status.profile.clone(), status.name.clone(), status.names.clone());
+            let before = self.said.get(&key).filter(|(before, at)| {
+                let is_worse = stage == Stage::Expired && *before != Stage::Expired;
+                !is_worse && now.duration_since(*at).is_ok_and(|age| age < REMIND_EVERY)
+            });
+            said.insert(key, before.copied().unwrap_or((stage, now)));
+            if before.is_none() {
+                due.push((status, stage));
             }
-            Ok(_) => {}
         }
+        self.said = said;
+        due
+    }
+}
+
+fn remind(status: &CertificateStatus, stage: Stage) {
+    let CertificateStatus { profile, name: certificate, names, .. } = status;
+    let date = status.not_after.and_then(|at| Timestamp::try_from(at).ok());
+    let date = date.map_or_else(|| "-".to_owned(), |date| date.to_string());
+    match stage {
+        Stage::Fine => {}
+        Stage::Soon { days } => {
+            tracing::warn!(profile, certificate, ?names, date, days, "certificate expires soon");
+        }
+        Stage::Expired => {
+            tracing::error!(profile, certificate, ?names, date, "certificate has expired");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::status::CertificateSource;
+    use super::*;
+
+    #[test]
+    fn once_a_day_and_at_the_end() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let source = CertificateSource::File("x.pem".into());
+        let status = CertificateStatus {
+            not_after: Some(SystemTime::UNIX_EPOCH + 400 * HOUR),
+            ..CertificateStatus::of(Side::Clients, "p", source, None)
+        };
+        let mut reminders = Reminders::default();
+        let mut said = Vec::new();
+        for hour in 0..460 {
+            let due = reminders.due(vec![status.clone()], SystemTime::UNIX_EPOCH + hour * HOUR);
+            said.extend(due.into_iter().map(|(_, stage)| (hour, stage == Stage::Expired)));
+        }
+        let soon = (0..14).map(|day| (65 + 24 * day, false));
+        let expired = (0..3).map(|day| (401 + 24 * day, true));
+        assert_eq!(said, soon.chain(expired).collect::<Vec<_>>());
+        // Renewed and bad again: from the beginning.
+        assert!(reminders.due(Vec::new(), SystemTime::UNIX_EPOCH + 461 * HOUR).is_empty());
+        assert_eq!(reminders.due(vec![status], SystemTime::UNIX_EPOCH + 462 * HOUR).len(), 1);
     }
 }

@@ -25,6 +25,58 @@ fn real_clients_name_the_server() {
     }
 }
 
+/// The smallest hello there can be, with these extensions.
+fn hello_with(extensions: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut body = vec![3, 3];
+    body.extend([7; 32]);
+    body.extend([0, 0, 2, 0x13, 1, 1, 0]);
+    let mut list = Vec::new();
+    for (kind, content) in extensions {
+        list.extend(kind.to_be_bytes());
+        list.extend((content.len() as u16).to_be_bytes());
+        list.extend(*content);
+    }
+    body.extend((list.len() as u16).to_be_bytes());
+    body.extend(list);
+    let mut record = vec![22, 3, 1];
+    record.extend((body.len() as u16 + 4).to_be_bytes());
+    record.extend([1, 0]);
+    record.extend((body.len() as u16).to_be_bytes());
+    record.extend(body);
+    record
+}
+
+fn is_challenge(protocols: &[u8]) -> bool {
+    let mut list = (protocols.len() as u16).to_be_bytes().to_vec();
+    list.extend(protocols);
+    let name = b"\x00\x08\x00\x00\x05a.com";
+    // Whichever comes first.
+    let both = [(0, &name[..]), (16, &list[..])];
+    let other = [(16, &list[..]), (0, &name[..])];
+    let [first, second] = [both, other].map(|extensions| match parse(&hello_with(&extensions)) {
+        Ok(Parsed::Complete(hello)) => {
+            assert_eq!(hello.server_name.as_deref(), Some("a.com"));
+            hello.is_acme_challenge
+        }
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(first, second);
+    first
+}
+
+#[test]
+fn an_authority_is_known_by_the_one_protocol_it_asks_for() {
+    assert!(is_challenge(b"\x0aacme-tls/1"));
+    assert!(!is_challenge(b"\x08http/1.1"));
+    // RFC 8737, section 3: nothing beside it.
+    assert!(!is_challenge(b"\x0aacme-tls/1\x02h2"));
+    assert!(!is_challenge(b"\x02h2\x0aacme-tls/1"));
+    for hello in REAL {
+        let Ok(Parsed::Complete(hello)) = parse(hello) else { panic!("a real hello") };
+        assert!(!hello.is_acme_challenge);
+    }
+}
+
 #[test]
 fn every_shorter_piece_is_incomplete() {
     for hello in REAL {

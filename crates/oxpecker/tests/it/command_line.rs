@@ -188,22 +188,26 @@ fn certificate_files_are_opened_and_what_is_wrong_is_located() {
 }
 
 #[test]
-fn certificates_by_acme_are_refused_as_not_done_yet() {
+fn check_looks_at_what_an_authority_needs() {
     let text = FINE
         .replace("pool = \"p\",", "pool = \"p\", type = \"standard\", tls_client = \"c\",")
         + "[profile.tls_client.c]\ncertificates = [{ acme = \"a\", names = [\"x.example.com\"] }]\n\
-           [acme.a]\ndirectory = \"https://acme.example.com/\"\nagree_to_terms = true\n";
-    let (_dir, file) = with_file(&text);
-    for command in ["check", "run"] {
-        let (status, out, err) = oxpecker(&[command, "-f", &file]);
-        assert_eq!(status, 3, "{command}: {out}{err}");
-        let shown = out + &err;
-        assert!(
-            shown.contains("error: TLS profile `c`: obtaining certificates by ACME"),
-            "{shown}"
-        );
-        assert!(shown.contains("oxpecker.toml:6:16"), "{shown}");
-    }
+           [acme.a]\ndirectory = \"https://acme.example.com/\"\nagree_to_terms = true\n\
+           state = \"acme\"\n";
+    let (dir, file) = with_file(&text);
+    let check = |file: &str| oxpecker(&["check", "-f", file]);
+    let (status, out, _) = check(&file);
+    assert_eq!(status, 0, "{out}");
+    assert!(out.contains("will connect to port 443, where no virtual server ends TLS"), "{out}");
+    // What an earlier start left behind.
+    dir.write("acme", "not a directory");
+    let (status, out, _) = check(&file);
+    assert_eq!(status, 0, "{out}");
+    assert!(out.contains("/acme is not a directory") && out.contains("oxpecker.toml:10:"), "{out}");
+    let (status, out, _) =
+        check(&dir.write("b.toml", &format!("{text}ca_file = \"x\"\n")).display().to_string());
+    assert_eq!(status, 3, "{out}");
+    assert!(out.contains("failed to read") && out.contains("b.toml:11:"), "{out}");
 }
 
 #[test]

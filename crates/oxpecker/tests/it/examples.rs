@@ -92,15 +92,12 @@ fn two_services() {
     check("two-services.toml", &["`shell` listens on port 25003", "`hue` listens on port 21051"]);
 }
 
-/// This version does not obtain certificates by itself, and says so of the one that it should.
-const ACME: &str = "obtaining certificates by ACME";
-
 #[test]
 fn tls() {
-    check("tls.toml", &[ACME]);
+    check("tls.toml", &[]);
 }
 
 #[test]
 fn full() {
-    check("full.toml", &[ACME]);
+    check("full.toml", &[]);
 }

@@ -6,6 +6,7 @@
 // Clippy knows test functions, not their helpers.
 #![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
+mod acme;
 mod admission;
 mod as_root;
 mod choosing;

@@ -72,12 +72,12 @@ impl Front {
 }
 
 /// `[profile.tls_client.front]`
-fn profile_of(certificates: &str, more: &str) -> String {
+pub(crate) fn profile_of(certificates: &str, more: &str) -> String {
     format!("[profile.tls_client.front]\ncertificates = [{certificates}]\n{more}\n")
 }
 
 /// tls/peer.py, run by the system's Python.
-fn peer(what: &str, settings: &[&str]) -> Command {
+pub(crate) fn peer(what: &str, settings: &[&str]) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls/peer.py");
     let mut command = Command::new("/usr/bin/python3");
     command.arg("-u").arg(script).arg(what).args(settings);
@@ -104,14 +104,14 @@ fn s_client(to: SocketAddr, more: &[&str]) -> Command {
 
 /// What `openssl s_client` prints about the connection.
 #[track_caller]
-fn look(to: SocketAddr, more: &[&str]) -> Printed {
+pub(crate) fn look(to: SocketAddr, more: &[&str]) -> Printed {
     run(s_client(to, more))
 }
 
 /// What is said of the certificate that is shown, as
 /// `openssl s_client -connect … | openssl x509 -noout …` says it.
 #[track_caller]
-fn shown(to: SocketAddr, name: &str, what: &str) -> String {
+pub(crate) fn shown(to: SocketAddr, name: &str, what: &str) -> String {
     let script =
         "openssl s_client -connect \"$0\" $1 </dev/null 2>/dev/null | openssl x509 -noout $2";
     let name = if name.is_empty() { "-noservername".into() } else { format!("-servername {name}") };

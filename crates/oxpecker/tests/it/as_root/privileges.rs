@@ -1,15 +1,17 @@
 //! A gateway that gives up root once it listens.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 
 use nix::sys::signal::Signal;
 use oxpecker_testkit::client::Talk;
-use oxpecker_testkit::{Launch, Member, TempDir, connect, wait_until};
+use oxpecker_testkit::pebble::HTTP_PORT;
+use oxpecker_testkit::{Launch, Member, Pebble, TempDir, connect, wait_until};
 
 use super::need_root;
 use crate::site::{PROGRAM, Site};
+use crate::tls::profile_of;
 
 const NOBODY: u32 = 65_534;
 
@@ -36,6 +38,57 @@ fn a_user_alone_brings_its_group() {
     let site = Site::new(1).top("[process]\nuser = \"nobody\"");
     let gateway = site.start();
     assert_eq!((gateway.uid(), gateway.gid()), (NOBODY, NOBODY));
+}
+
+/// Whatever is written is written by the user that stays, in a directory that root made for it.
+#[test]
+fn certificates_that_come_by_themselves_are_kept_by_the_new_user() {
+    need_root();
+    let site = Site::new(1)
+        .virtual_server("type = \"standard\"\ntls_client = \"front\"")
+        .top("[process]\nuser = \"nobody\"");
+    let mut pebble = Pebble::new(&site.net, 3600);
+    pebble.start();
+    let dir = TempDir::new();
+    let state = dir.join("acme");
+    // As an administrator forgets it at first.
+    fs::create_dir(&state).unwrap();
+    let low = format!("challenge = \"http-01\"\nhttp_listen = \"{}:{HTTP_PORT}\"", site.net.ip(1));
+    let entry = "{ acme = \"pebble\", names = [\"front.example.test\"] }";
+    let config = site.config() + &profile_of(entry, "") + &pebble.table("pebble", &state, &low);
+    let gateway = Launch::new(PROGRAM, &config).start();
+    let line = gateway.out.wait("failed to obtain a certificate");
+    assert!(line.contains("Permission denied"), "{line}");
+    let cure = format!("install -d -m 0700 -o USER {}", state.display());
+    assert!(line.contains(&cure), "{line}");
+    chown(&state, Some(NOBODY), Some(NOBODY)).unwrap();
+    gateway.out.wait("certificate issued and in use");
+    let owner = |path: &Path| fs::metadata(path).unwrap().uid();
+    assert_eq!(owner(&state.join("pebble/account.json")), NOBODY);
+}
+
+/// What is kept is inside the jail, and a start, which reads before it goes there, finds it too.
+#[test]
+fn certificates_that_come_by_themselves_are_kept_in_a_jail() {
+    need_root();
+    let dir = TempDir::new();
+    let jail = dir.join("jail");
+    fs::create_dir(&jail).unwrap();
+    let site = Site::new(1)
+        .virtual_server("type = \"standard\"\ntls_client = \"front\"")
+        .top(&format!("[process]\nchroot = \"{}\"", jail.display()));
+    let mut pebble = Pebble::new(&site.net, 3600);
+    pebble.start();
+    let entry = "{ acme = \"pebble\", names = [\"front.example.test\"] }";
+    let acme = pebble.table("pebble", Path::new("/kept/acme"), "");
+    let config = site.config() + &profile_of(entry, "") + &acme;
+    let gateway = Launch::new(PROGRAM, &config).start();
+    gateway.out.wait("certificate issued and in use");
+    assert!(jail.join("kept/acme/pebble/account.json").exists());
+    drop(gateway);
+    let gateway = Launch::new(PROGRAM, &config).start();
+    gateway.out.wait("certificate in use");
+    assert_eq!(gateway.out.count("asking for a certificate"), 0);
 }
 
 #[test]

@@ -134,6 +134,46 @@ fn a_key_in_openssls_old_encryption_is_refused_with_the_cure() {
     keys.check_refused(", passphrase = { command = [\"echo\", \"x\"] }", &cure);
 }
 
+/// Also PKCS#8, but with a cipher that is not read here.
+#[test]
+fn a_key_in_3des_is_refused_with_the_cure() {
+    for how in [&["-v2", "des3"][..], &["-v1", "PBE-SHA1-3DES"]] {
+        let keys = Keys::new();
+        keys.encrypt(&[&["pkcs8", "-topk8"], how].concat());
+        let key = keys.pair.key.display();
+        let cure = format!("openssl pkcs8 -topk8 -v2 aes-256-cbc -in {key} -out NEW.key");
+        let passphrase = format!(", passphrase = {{ command = [\"echo\", \"{PASSPHRASE}\"] }}");
+        keys.check_refused(&passphrase, &cure);
+    }
+}
+
+/// However many virtual servers use the profile. Later it is run again: it may answer otherwise.
+#[test]
+fn a_passphrase_command_runs_once_for_a_start_and_once_for_a_renewal() {
+    let keys = Keys::new();
+    keys.encrypt(&PKCS8);
+    let runs = keys.dir.join("runs");
+    let script = keys
+        .dir
+        .write("secret.sh", &format!("echo run >>{}; echo '{PASSPHRASE}'\n", runs.display()));
+    let command = format!(", passphrase = {{ command = [\"sh\", \"{}\"] }}", script.display());
+    let site = keys.site(&command);
+    let other = format!(
+        "[virtual.w]\nlisten = \"{}\"\npool = \"p\"\ntype = \"standard\"\ntls_client = \"front\"\n",
+        site.net.addr(2)
+    );
+    let count = || fs::read_to_string(&runs).unwrap().lines().count();
+    let config = site.config() + &other;
+    let gateway = Launch::new(PROGRAM, &config).start();
+    assert_eq!(count(), 1);
+    assert!(gateway.hangup().contains("reloaded"));
+    assert_eq!(count(), 2);
+    let again = fs::read(&keys.pair.key).unwrap();
+    fs::write(&keys.pair.key, again).unwrap();
+    gateway.out.wait_count(2, "renewed certificate in use");
+    assert_eq!(count(), 4, "both virtual servers look after their own");
+}
+
 #[test]
 fn the_key_of_another_certificate_is_refused() {
     let keys = Keys::new();

@@ -104,6 +104,27 @@ fn try_with(front: &Front, version: &str, certificate: Option<&str>) -> Result<S
     }
 }
 
+/// OpenSSL makes lists of version 1 unless it is told to count them.
+#[test]
+fn a_list_of_revocations_that_cannot_be_read_is_named() {
+    let front = Front::new(1);
+    let table = "[profile.tls_client.front]";
+    let refused = |list: &std::path::Path| {
+        let lines = format!(
+            "{table}\nclient_certificates = \"required\"\nclient_ca_file = \"{}\"\nclient_crl_file = \"{}\"",
+            front.ca(),
+            list.display()
+        );
+        super::refuses_to_start(&front.site.config().replace(table, &lines))
+    };
+    let clients = oxpecker_testkit::Authority::new(front.dir.join("Clients CA"));
+    let said = refused(&clients.uncounted_list());
+    assert!(said.contains("is of version 1") && said.contains("crlnumber = FILE"), "{said}");
+    assert!(said.contains("client_crl_file"), "{said}");
+    let said = refused(&front.pair.certificate);
+    assert!(said.contains("holds no list of revoked certificates"), "{said}");
+}
+
 #[test]
 fn client_certificates_are_asked_for_and_revoked() {
     let mut front = Front::new(1);

@@ -93,6 +93,21 @@ fn a_broken_renewal_keeps_the_old_certificate() {
     assert_eq!(shown_serial(), format!("serial={}", other.serial()));
 }
 
+/// Whoever writes two files is between them for a while.
+#[test]
+fn a_renewal_in_two_steps_is_no_complaint() {
+    let front = Front::new(1);
+    let gateway = front.site.start();
+    let new = front.authority.issue("new", &[&format!("DNS:{NAME}")]);
+    fs::copy(&new.key, &front.pair.key).unwrap();
+    // At the first look the halves do not belong together, at the second they do.
+    gateway.out.wait("changed certificate cannot be used yet, looking again");
+    fs::copy(&new.certificate, &front.pair.certificate).unwrap();
+    gateway.out.wait("renewed certificate in use");
+    assert_eq!(shown(front.site.front(), NAME, "-serial"), format!("serial={}", new.serial()));
+    assert_eq!(gateway.out.count("keeping the old one"), 0, "{:#?}", gateway.out.all());
+}
+
 #[test]
 fn a_certificate_that_ends_soon_is_spoken_of() {
     let front = Front::new(1);
