@@ -35,7 +35,7 @@ async fn peek(session: &mut Session, client: &Stream) {
     if let Some(pool) = session.policy.pool_for(&name) {
         session.pool = Arc::clone(pool);
     }
-    session.tls = Some(Box::new(TlsFacts::passed_through(name)));
+    session.particulars().tls = Some(TlsFacts::passed_through(name));
 }
 
 async fn read_hello(client: &Stream) -> Option<String> {
@@ -72,7 +72,7 @@ async fn accept(session: &mut Session, client: &mut Option<Endpoint>) -> Result<
     let failed = match timeout(patience, result).await {
         Ok(Ok(None)) => return Err(Close::ClientGoneEarly),
         Ok(Ok(Some(tls))) => {
-            session.tls = Some(Box::new(TlsFacts::of(&tls)));
+            session.particulars().tls = Some(TlsFacts::of(&tls));
             *client = Some(Endpoint::Tls(Box::new(tls)));
             return Ok(());
         }
