@@ -4,6 +4,7 @@ mod audit;
 pub(crate) mod client;
 pub(crate) mod keys;
 mod rate;
+mod records;
 pub(crate) mod server;
 mod stream;
 mod verify;

@@ -47,7 +47,7 @@ impl ClientTls {
             }
             Verify::None => builder.dangerous().with_custom_certificate_verifier(Lax::new(None)),
         };
-        let config = match &profile.certificate {
+        let mut config = match &profile.certificate {
             None => builder.with_no_client_auth(),
             Some(files) => {
                 let pair = keys::load(files)?;
@@ -55,6 +55,8 @@ impl ClientTls {
                     .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)))
             }
         };
+        // The stream's own record layer works with them.
+        config.enable_secret_extraction = true;
         let name = profile.server_name.as_deref().map(server_name).transpose()?;
         Ok(Self { config: Arc::new(config), name })
     }
