@@ -8,6 +8,8 @@ venv="$root/.tools/venv/bench"
 
 missing=""
 command -v haproxy >/dev/null || missing="$missing haproxy"
+# Makes the certificates.
+command -v openssl >/dev/null || missing="$missing openssl"
 [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"
 

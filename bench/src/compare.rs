@@ -1,6 +1,7 @@
 //! Runs every peer on every work in alternating order and sets the results side by side.
 //! Each measurement starts its own proxy and backend and ends them again.
 
+mod certificate;
 mod document;
 mod goal;
 mod host;

@@ -2,11 +2,11 @@
 //! its direction as planned. Both faces use it; it never waits.
 
 use std::io;
-use std::net::{Shutdown, TcpStream};
 
 use nix::sys::epoll::EpollFlags;
 
-use crate::poll::{READ, WRITE, receive, transmit};
+use crate::link::Link;
+use crate::poll::{READ, WRITE};
 use crate::wire::{CheckPlan, ClosesFirst, fill, matches};
 
 /// Bytes made or read at once. Not a multiple of a page, so that cuts fall everywhere.
@@ -55,9 +55,9 @@ impl Duplex {
     }
 
     /// Moves what can be moved now.
-    pub(crate) fn advance(&mut self, stream: &TcpStream, scratch: &mut [u8]) -> io::Result<()> {
+    pub(crate) fn advance(&mut self, stream: &mut Link, scratch: &mut [u8]) -> io::Result<()> {
         if !self.ended
-            && let Some(count) = receive(stream, scratch)?
+            && let Some(count) = stream.receive(scratch)?
         {
             self.take(&scratch[..count]);
         }
@@ -65,10 +65,12 @@ impl Duplex {
         if self.sent < limit {
             let count = (limit - self.sent).min(scratch.len() as u64) as usize;
             fill(self.send_seed, self.sent, &mut scratch[..count]);
-            self.sent += transmit(stream, &scratch[..count])?.unwrap_or(0) as u64;
+            self.sent += stream.transmit(&scratch[..count])?.unwrap_or(0) as u64;
+        } else {
+            stream.push()?;
         }
         if self.sent == self.send_bytes && !self.shut && (!self.holds_back || self.ended) {
-            stream.shutdown(Shutdown::Write)?;
+            stream.shut()?;
             self.shut = true;
         }
         Ok(())
@@ -86,10 +88,10 @@ impl Duplex {
         self.bad |= self.received > self.receive_bytes;
     }
 
-    pub(crate) fn interest(&self) -> EpollFlags {
+    pub(crate) fn interest(&self, stream: &Link) -> EpollFlags {
         let mut interest = EpollFlags::empty();
         interest.set(READ, !self.ended);
-        interest.set(WRITE, self.sent < self.send_limit());
+        interest.set(WRITE, self.sent < self.send_limit() || stream.wants_write());
         interest
     }
 
@@ -102,8 +104,8 @@ impl Duplex {
         self.ended
     }
 
-    pub(crate) fn is_done(&self) -> bool {
-        self.ended && self.shut
+    pub(crate) fn is_done(&self, stream: &Link) -> bool {
+        self.ended && self.shut && !stream.wants_write()
     }
 
     pub(crate) fn describe(&self) -> String {

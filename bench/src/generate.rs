@@ -15,7 +15,8 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::histogram::Histogram;
-pub(crate) use check::check;
+use crate::link::Link;
+pub(crate) use check::{HalfClose, check};
 pub(crate) use report::Report;
 
 /// How long a connection may take to be made and to carry its first exchange before the run fails.
@@ -44,6 +45,12 @@ pub(crate) struct Options {
     /// The proxy's address, or the backend's.
     #[arg(long)]
     pub(crate) to: SocketAddr,
+    /// Speak TLS 1.3 with it.
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// What the byte check demands.
+    #[arg(long, default_value = "both")]
+    pub(crate) half_close: HalfClose,
     #[arg(long, default_value_t = 8)]
     pub(crate) connections: usize,
     /// Measured time.
@@ -92,7 +99,7 @@ impl Tally {
 }
 
 pub(crate) fn generate(options: &Options) -> anyhow::Result<Report> {
-    check(options.to).context("byte check")?;
+    check(options.to, options.tls, options.half_close).context("byte check")?;
     match options.load {
         Load::Check => Ok(Report::default()),
         Load::Stream => bulk::stream(options),
@@ -105,18 +112,19 @@ pub(crate) fn generate(options: &Options) -> anyhow::Result<Report> {
 
 /// One after the other and with an exchange each: no listen queue overflows, and every connection
 /// reaches through to the backend before anything is measured.
-fn connect_all(options: &Options) -> anyhow::Result<Vec<TcpStream>> {
+fn connect_all(options: &Options) -> anyhow::Result<Vec<Link>> {
     (0..options.connections)
-        .map(|number| connect(options.to).with_context(|| format!("open connection {number}")))
+        .map(|number| connect(options).with_context(|| format!("open connection {number}")))
         .collect()
 }
 
-fn connect(to: SocketAddr) -> anyhow::Result<TcpStream> {
-    let mut stream = TcpStream::connect_timeout(&to, CONNECT_TIMEOUT)?;
+fn connect(options: &Options) -> anyhow::Result<Link> {
+    let stream = TcpStream::connect_timeout(&options.to, CONNECT_TIMEOUT)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(CONNECT_TIMEOUT))?;
-    exchange::exchange_once(&mut stream)?;
-    Ok(stream)
+    let mut link = Link::new(stream, options.tls)?;
+    exchange::exchange_once(&mut link)?;
+    Ok(link)
 }
 
 #[cfg(test)]

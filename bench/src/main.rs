@@ -5,6 +5,7 @@ mod compare;
 mod duplex;
 mod generate;
 mod histogram;
+mod link;
 mod netns;
 mod poll;
 mod process;

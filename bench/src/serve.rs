@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -11,7 +11,8 @@ use nix::sys::epoll::EpollFlags;
 use socket2::{Domain, Socket, Type};
 
 use crate::duplex::{Duplex, SCRATCH_BYTES};
-use crate::poll::{Events, Poll, READ, WRITE, receive, transmit};
+use crate::link::Link;
+use crate::poll::{Events, Poll, READ, WRITE};
 use crate::wire::{REQUEST_BYTES, Request, Verdict};
 
 /// Answered and streamed from here; small enough to stay in the cache.
@@ -73,7 +74,7 @@ struct Backend {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Link,
     doing: Doing,
     interest: EpollFlags,
     head: [u8; REQUEST_BYTES],
@@ -107,7 +108,7 @@ impl Backend {
             });
             self.poll.add(&stream, token, READ)?;
             self.connections[token] = Some(Connection {
-                stream,
+                stream: Link::Plain(stream),
                 doing: Doing::Listening,
                 interest: READ,
                 head: [0; REQUEST_BYTES],
@@ -152,7 +153,7 @@ impl Connection {
                     return Ok(Next::Close);
                 }
                 for _ in 0..WRITES_PER_TURN {
-                    if transmit(&self.stream, chunk)?.is_none_or(|count| count < chunk.len()) {
+                    if self.stream.transmit(chunk)?.is_none_or(|count| count < chunk.len()) {
                         break;
                     }
                 }
@@ -168,7 +169,7 @@ impl Connection {
         scratch: &mut [u8],
         chunk: &[u8],
     ) -> io::Result<Next> {
-        let Some(count) = receive(&self.stream, scratch)? else { return Ok(Next::Keep) };
+        let Some(count) = self.stream.receive(scratch)? else { return Ok(Next::Keep) };
         if count == 0 {
             return Ok(Next::Close);
         }
@@ -202,7 +203,7 @@ impl Connection {
             }
             Some(Request::Verdict { id }) => {
                 let verdict = verdicts.get(&id).copied().unwrap_or(Verdict::Unknown);
-                let sent = transmit(&self.stream, &verdict.encode())?;
+                let sent = self.stream.transmit(&verdict.encode())?;
                 Ok(if sent == Some(REQUEST_BYTES) { Next::Keep } else { Next::Close })
             }
             None => Ok(Next::Close),
@@ -213,7 +214,7 @@ impl Connection {
         let Doing::Answering { left } = &mut self.doing else { return Ok(Next::Keep) };
         for _ in 0..WRITES_PER_TURN {
             let count = (*left).min(chunk.len() as u64) as usize;
-            let sent = transmit(&self.stream, &chunk[..count])?.unwrap_or(0);
+            let sent = self.stream.transmit(&chunk[..count])?.unwrap_or(0);
             *left -= sent as u64;
             if *left == 0 {
                 self.doing = Doing::Listening;
@@ -232,20 +233,20 @@ impl Connection {
         scratch: &mut [u8],
     ) -> io::Result<Next> {
         let Doing::Checking { id, duplex } = &mut self.doing else { return Ok(Next::Keep) };
-        duplex.advance(&self.stream, scratch)?;
+        duplex.advance(&mut self.stream, scratch)?;
         if duplex.is_bad() {
             verdicts.insert(*id, Verdict::Bad);
         } else if duplex.has_ended() {
             verdicts.insert(*id, Verdict::Good);
         }
-        Ok(if duplex.is_done() { Next::Close } else { Next::Keep })
+        Ok(if duplex.is_done(&self.stream) { Next::Close } else { Next::Keep })
     }
 
     fn keep_interest(&mut self, poll: &Poll, token: usize) -> io::Result<()> {
         let wanted = match &self.doing {
             Doing::Listening => READ,
             Doing::Answering { .. } | Doing::Streaming { .. } => WRITE,
-            Doing::Checking { duplex, .. } => duplex.interest(),
+            Doing::Checking { duplex, .. } => duplex.interest(&self.stream),
         };
         if wanted != self.interest {
             poll.change(&self.stream, token, wanted)?;

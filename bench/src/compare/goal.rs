@@ -24,7 +24,7 @@ enum Measure {
     Memory,
 }
 
-const GOALS: [Goal; 7] = [
+const GOALS: [Goal; 13] = [
     Goal {
         text: "endless stream against tuned HAProxy",
         work: Work::Stream,
@@ -73,6 +73,48 @@ const GOALS: [Goal; 7] = [
         measure: Measure::Memory,
         must: 2.5,
         aim: 1.5,
+    },
+    Goal {
+        text: "TLS: endless stream against HAProxy",
+        work: Work::TlsStream,
+        measure: Measure::Ratio(Peer::Haproxy),
+        must: 0.40,
+        aim: 0.32,
+    },
+    Goal {
+        text: "TLS: endless stream against Envoy",
+        work: Work::TlsStream,
+        measure: Measure::Ratio(Peer::Envoy),
+        must: 0.50,
+        aim: 0.42,
+    },
+    Goal {
+        text: "TLS: 64 connections, small exchanges, against HAProxy",
+        work: Work::TlsSmall64,
+        measure: Measure::Ratio(Peer::Haproxy),
+        must: 0.88,
+        aim: 0.80,
+    },
+    Goal {
+        text: "TLS: full handshakes, ECDSA P-256, against HAProxy",
+        work: Work::TlsChurn,
+        measure: Measure::Ratio(Peer::Haproxy),
+        must: 0.55,
+        aim: 0.48,
+    },
+    Goal {
+        text: "TLS: full handshakes, RSA-2048, against HAProxy",
+        work: Work::TlsChurnRsa,
+        measure: Measure::Ratio(Peer::Haproxy),
+        must: 0.78,
+        aim: 0.71,
+    },
+    Goal {
+        text: "TLS: idle connection, proportional memory, kB",
+        work: Work::TlsIdle,
+        measure: Measure::Memory,
+        must: 12.0,
+        aim: 9.0,
     },
 ];
 

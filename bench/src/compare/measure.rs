@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use super::certificate::Certificates;
 use super::peer::{BACKEND_PORT, Place};
 use super::running::Running;
 use super::{Options, Peer, Work};
 use crate::generate::{Load, Report};
+use crate::link::Link;
 use crate::wire::{REQUEST_BYTES, Request};
 
 /// From start to the first answered exchange.
@@ -33,6 +35,7 @@ pub(super) struct Bench<'o> {
     /// Read only between measurements. While it is full the kernel throws datagrams away, so that
     /// a sender pays for sending and the load's core for nothing.
     syslog: UdpSocket,
+    certificates: Certificates,
 }
 
 /// One result in the units of its work.
@@ -57,7 +60,7 @@ impl Sample {
     pub(super) fn line(&self, work: Work) -> String {
         let unit = work.unit();
         let cost = self.cost.map_or("-".to_owned(), |cost| format!("{cost:.3}"));
-        if work == Work::Idle {
+        if work.is_memory() {
             return format!("{cost} {}/{}", unit.time, unit.name);
         }
         format!(
@@ -79,7 +82,8 @@ impl<'o> Bench<'o> {
         fs::create_dir(&directory).with_context(|| format!("create {}", directory.display()))?;
         let syslog = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).context("open the syslog sink")?;
         syslog.set_nonblocking(true)?;
-        Ok(Self { options, directory, syslog })
+        let certificates = Certificates::make(&directory).context("make certificates")?;
+        Ok(Self { options, directory, syslog, certificates })
     }
 
     pub(super) fn measure(&self, work: Work, peer: Peer) -> anyhow::Result<Sample> {
@@ -101,11 +105,12 @@ impl<'o> Bench<'o> {
             backend: SocketAddr::from((Ipv4Addr::LOCALHOST, BACKEND_PORT)),
             syslog: self.syslog.local_addr()?,
             directory,
+            certificate: work.tls().map(|key| self.certificates.of(key)),
         };
         let load_cpu =
             if work == Work::Serial { self.options.proxy_cpu } else { self.options.load_cpu };
         let mut backend = self.start_backend(&place, load_cpu)?;
-        if work == Work::Idle {
+        if work.is_memory() {
             // What the byte check leaves behind is not the memory of resting connections, so
             // another instance takes it.
             let _checked = self.start_proxy(&place, peer)?;
@@ -132,7 +137,7 @@ impl<'o> Bench<'o> {
         let command = own(&["serve", "--listen", &listen, "--lifetime", &lifetime])?;
         let output = place.directory.join("backend.out");
         let mut backend = Running::start(&command, &[cpu], &output)?;
-        wait_ready(&mut backend, place.backend).context("backend")?;
+        wait_ready(&mut backend, place.backend, false).context("backend")?;
         Ok(backend)
     }
 
@@ -145,7 +150,7 @@ impl<'o> Bench<'o> {
         self.drain_syslog();
         let output = place.directory.join("proxy.out");
         let mut proxy = Running::start(&command, &[self.options.proxy_cpu], &output)?;
-        wait_ready(&mut proxy, place.listen).context("start proxy")?;
+        wait_ready(&mut proxy, place.listen, place.certificate.is_some()).context("start proxy")?;
         Ok(Some(proxy))
     }
 
@@ -180,6 +185,12 @@ impl<'o> Bench<'o> {
         if let Some(pid) = proxy {
             add("--proxy-pid", &pid.to_string());
         }
+        if work.tls().is_some() {
+            command.push("--tls".to_owned());
+            if !peer.half_closes_tls() {
+                command.extend(["--half-close", "client"].map(str::to_owned));
+            }
+        }
         let output = self.directory.join("generate.out");
         let limit = self.options.seconds + GENERATE_SLACK;
         Running::start(&command, &[cpu], &output)?.finish(limit)?.parse()
@@ -211,17 +222,16 @@ impl<'o> Bench<'o> {
 fn sample(work: Work, report: &Report, idle: usize, has_proxy: bool) -> Sample {
     let seconds = report.seconds.as_secs_f64();
     let unit = work.unit();
-    let (units, rate) = match work {
-        Work::Stream | Work::Stream1 => {
-            (report.bytes as f64 / 1e9, report.bytes as f64 * 8.0 / 1e9 / seconds)
-        }
-        Work::Fetch => (report.bytes as f64 / 1e6, report.done as f64 / seconds),
+    let (units, rate) = match work.load() {
+        Load::Stream => (report.bytes as f64 / 1e9, report.bytes as f64 * 8.0 / 1e9 / seconds),
+        Load::Fetch => (report.bytes as f64 / 1e6, report.done as f64 / seconds),
         _ => (report.done as f64, report.done as f64 / seconds),
     };
     let per_unit = |time: Duration| time.as_secs_f64() * unit.per_second / units;
-    let cost = match work {
-        Work::Idle => report.pss.saturating_sub(report.pss_start) as f64 / idle as f64,
-        _ => per_unit(report.proxy_cpu),
+    let cost = if work.is_memory() {
+        report.pss.saturating_sub(report.pss_start) as f64 / idle as f64
+    } else {
+        per_unit(report.proxy_cpu)
     };
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     Sample {
@@ -245,11 +255,11 @@ fn own(arguments: &[&str]) -> anyhow::Result<Vec<String>> {
 }
 
 /// Tries one exchange until it works: a listening proxy may not have a usable member yet.
-fn wait_ready(process: &mut Running, address: SocketAddr) -> anyhow::Result<()> {
+fn wait_ready(process: &mut Running, address: SocketAddr, tls: bool) -> anyhow::Result<()> {
     let deadline = Instant::now() + START_TIMEOUT;
     loop {
         process.ensure_alive()?;
-        match exchange_once(address) {
+        match exchange_once(address, tls) {
             Ok(()) => return Ok(()),
             Err(error) if Instant::now() > deadline => {
                 let tail = process.tail();
@@ -260,9 +270,10 @@ fn wait_ready(process: &mut Running, address: SocketAddr) -> anyhow::Result<()> 
     }
 }
 
-fn exchange_once(address: SocketAddr) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+fn exchange_once(address: SocketAddr, tls: bool) -> std::io::Result<()> {
+    let stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
     stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    let mut stream = Link::new(stream, tls)?;
     stream.write_all(&Request::Answer { bytes: REQUEST_BYTES as u64 }.encode())?;
     stream.read_exact(&mut [0; REQUEST_BYTES])
 }

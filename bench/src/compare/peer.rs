@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Options;
+use super::certificate::Certificate;
 
 /// Above the range client ports are taken from; see `netns`.
 pub(crate) const BACKEND_PORT: u16 = 41_000;
@@ -32,6 +33,8 @@ pub(crate) struct Place<'a> {
     pub(crate) syslog: SocketAddr,
     /// In memory; empty when the peer starts.
     pub(crate) directory: &'a Path,
+    /// The proxy ends TLS with it.
+    pub(crate) certificate: Option<&'a Certificate>,
 }
 
 impl Place<'_> {
@@ -84,6 +87,12 @@ impl Peer {
     /// Does it log to the syslog sink, not to a file?
     pub(crate) fn logs_to_syslog(self) -> bool {
         matches!(self, Self::Oxpecker | Self::Haproxy | Self::HaproxyTuned)
+    }
+
+    /// Envoy does not pass the end of the backend's stream on to a TLS client while that one may
+    /// still send.
+    pub(crate) fn half_closes_tls(self) -> bool {
+        self != Self::Envoy
     }
 
     pub(crate) fn ensure_present(self, options: &Options) -> anyhow::Result<()> {

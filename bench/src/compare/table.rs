@@ -38,10 +38,10 @@ pub(super) fn spread_text(spread: Spread) -> String {
 
 fn header(work: Work, bases: &[Peer]) -> Vec<String> {
     let unit = work.unit();
-    let cost = if work == Work::Idle { "memory" } else { "CPU" };
+    let cost = if work.is_memory() { "memory" } else { "CPU" };
     let mut columns = vec!["peer".to_owned(), format!("{cost} {}/{}", unit.time, unit.name)];
     columns.extend(bases.iter().map(|base| format!("against {}", base.title())));
-    if work != Work::Idle {
+    if !work.is_memory() {
         columns.push(unit.rate.to_owned());
         columns.push(format!("all three {}/{}", unit.time, unit.name));
     }
@@ -68,7 +68,7 @@ fn row(outcomes: &[Outcome], work: Work, peer: Peer, bases: &[Peer]) -> Vec<Stri
         let spread = spread(outcomes, work, peer, |sample| Some(value(sample)));
         cells.push(spread.map_or("-".to_owned(), |spread| number(spread.median)));
     };
-    if work != Work::Idle {
+    if !work.is_memory() {
         median(|sample| sample.rate);
         median(|sample| sample.whole);
     }

@@ -1,6 +1,7 @@
 //! The works: how each is put on a proxy, what its unit is, whom it is compared with.
 
 use super::Peer;
+use super::certificate::Key;
 use crate::generate::Load;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -21,6 +22,16 @@ pub(crate) enum Work {
     Churn,
     /// Memory of resting connections.
     Idle,
+    /// Endless stream over TLS, 8 connections.
+    TlsStream,
+    /// Small exchanges over TLS, 64 connections.
+    TlsSmall64,
+    /// Connect, full handshake with an ECDSA P-256 key, exchange, close; 32 at a time.
+    TlsChurn,
+    /// The same with an RSA key of 2,048 bits.
+    TlsChurnRsa,
+    /// Memory of resting TLS connections.
+    TlsIdle,
 }
 
 /// What CPU time is divided by, and how it is shown.
@@ -33,7 +44,7 @@ pub(crate) struct Unit {
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Stream,
         Self::Stream1,
         Self::Fetch,
@@ -42,6 +53,11 @@ impl Work {
         Self::Small1000,
         Self::Churn,
         Self::Idle,
+        Self::TlsStream,
+        Self::TlsSmall64,
+        Self::TlsChurn,
+        Self::TlsChurnRsa,
+        Self::TlsIdle,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -54,6 +70,11 @@ impl Work {
             Self::Small1000 => "small1000",
             Self::Churn => "churn",
             Self::Idle => "idle",
+            Self::TlsStream => "tls-stream",
+            Self::TlsSmall64 => "tls-small64",
+            Self::TlsChurn => "tls-churn",
+            Self::TlsChurnRsa => "tls-churn-rsa",
+            Self::TlsIdle => "tls-idle",
         }
     }
 
@@ -67,39 +88,60 @@ impl Work {
             Self::Small1000 => "Small exchanges, 1,000 connections",
             Self::Churn => "Connect, exchange, close; 32 at a time",
             Self::Idle => "Idle connections",
+            Self::TlsStream => "TLS: endless stream, 8 connections",
+            Self::TlsSmall64 => "TLS: small exchanges, 64 connections",
+            Self::TlsChurn => {
+                "TLS: connect, full handshake (ECDSA P-256), exchange, close; 32 at a time"
+            }
+            Self::TlsChurnRsa => {
+                "TLS: connect, full handshake (RSA-2048), exchange, close; 32 at a time"
+            }
+            Self::TlsIdle => "TLS: idle connections",
         }
     }
 
     pub(crate) fn load(self) -> Load {
         match self {
-            Self::Stream | Self::Stream1 => Load::Stream,
+            Self::Stream | Self::Stream1 | Self::TlsStream => Load::Stream,
             Self::Fetch => Load::Fetch,
-            Self::Serial | Self::Small64 | Self::Small1000 => Load::Exchange,
-            Self::Churn => Load::Churn,
-            Self::Idle => Load::Idle,
+            Self::Serial | Self::Small64 | Self::Small1000 | Self::TlsSmall64 => Load::Exchange,
+            Self::Churn | Self::TlsChurn | Self::TlsChurnRsa => Load::Churn,
+            Self::Idle | Self::TlsIdle => Load::Idle,
         }
+    }
+
+    /// The key of the certificate with which the proxy ends TLS; `None` = plain TCP.
+    pub(crate) fn tls(self) -> Option<Key> {
+        match self {
+            Self::TlsStream | Self::TlsSmall64 | Self::TlsChurn | Self::TlsIdle => Some(Key::Ecdsa),
+            Self::TlsChurnRsa => Some(Key::Rsa),
+            _ => None,
+        }
+    }
+
+    /// Measures memory, not CPU.
+    pub(crate) fn is_memory(self) -> bool {
+        self.load() == Load::Idle
     }
 
     pub(crate) fn connections(self, idle: usize) -> usize {
         match self {
-            Self::Stream | Self::Fetch => 8,
+            Self::Stream | Self::Fetch | Self::TlsStream => 8,
             Self::Stream1 | Self::Serial => 1,
-            Self::Small64 => 64,
+            Self::Small64 | Self::TlsSmall64 => 64,
             Self::Small1000 => 1_000,
-            Self::Churn => 32,
-            Self::Idle => idle,
+            Self::Churn | Self::TlsChurn | Self::TlsChurnRsa => 32,
+            Self::Idle | Self::TlsIdle => idle,
         }
     }
 
     pub(crate) fn unit(self) -> Unit {
-        let (name, time, per_second, rate) = match self {
-            Self::Stream | Self::Stream1 => ("GB", "s", 1.0, "Gbit/s"),
-            Self::Fetch => ("MB", "us", 1e6, "fetches/s"),
-            Self::Serial | Self::Small64 | Self::Small1000 => {
-                ("exchange", "us", 1e6, "exchanges/s")
-            }
-            Self::Churn => ("connection", "us", 1e6, "connections/s"),
-            Self::Idle => ("connection", "B", 1.0, ""),
+        let (name, time, per_second, rate) = match self.load() {
+            Load::Stream => ("GB", "s", 1.0, "Gbit/s"),
+            Load::Fetch => ("MB", "us", 1e6, "fetches/s"),
+            Load::Exchange | Load::Check => ("exchange", "us", 1e6, "exchanges/s"),
+            Load::Churn => ("connection", "us", 1e6, "connections/s"),
+            Load::Idle => ("connection", "B", 1.0, ""),
         };
         Unit { name, time, per_second, rate }
     }
@@ -108,20 +150,21 @@ impl Work {
     pub(crate) fn bases(self) -> &'static [Peer] {
         match self {
             Self::Stream | Self::Stream1 | Self::Fetch => &[Peer::HaproxyTuned, Peer::Haproxy],
+            Self::TlsStream => &[Peer::Haproxy, Peer::Envoy],
             _ => &[Peer::Haproxy],
         }
     }
 
-    /// Tuning is about splicing, which only long transfers do; and nothing has no memory.
+    /// Tuning is about splicing, which only long transfers do; nothing has no memory and no TLS.
     pub(crate) fn concerns(self, peer: Peer) -> bool {
         match peer {
             Peer::HaproxyTuned => self.bases().contains(&peer),
-            Peer::Direct => self != Self::Idle,
+            Peer::Direct => !self.is_memory() && self.tls().is_none(),
             _ => true,
         }
     }
 
     pub(crate) fn has_latencies(self) -> bool {
-        !matches!(self, Self::Stream | Self::Stream1 | Self::Idle)
+        !matches!(self.load(), Load::Stream | Load::Idle)
     }
 }

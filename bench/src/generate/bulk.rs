@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::meter::{Meter, WAIT_MAX};
 use super::{Options, Report, Tally, connect_all};
-use crate::poll::{Events, Poll, READ, discard, transmit};
+use crate::poll::{Events, Poll, READ};
 use crate::wire::{REQUEST_BYTES, Request};
 
 const FETCH_BYTES: u64 = 1_000_000;
@@ -17,11 +17,11 @@ pub(super) fn stream(options: &Options) -> anyhow::Result<Report> {
     let time = options.warm_up + options.seconds;
     let millis = u64::try_from(time.as_millis())?.saturating_add(STREAM_SLACK_MILLIS);
     let request = Request::Stream { millis }.encode();
-    let connections = connect_all(options)?;
+    let mut connections = connect_all(options)?;
     let poll = Poll::new()?;
-    for (token, connection) in connections.iter().enumerate() {
-        poll.add(connection, token, READ)?;
-        anyhow::ensure!(transmit(connection, &request)? == Some(REQUEST_BYTES), "request refused");
+    for (token, connection) in connections.iter_mut().enumerate() {
+        poll.add(&*connection, token, READ)?;
+        anyhow::ensure!(connection.transmit(&request)? == Some(REQUEST_BYTES), "request refused");
     }
     let mut tally = Tally::new(connections.len());
     let mut meter = Meter::start(options);
@@ -29,7 +29,7 @@ pub(super) fn stream(options: &Options) -> anyhow::Result<Report> {
     let mut room = vec![0; DISCARD_BYTES];
     loop {
         for (token, _) in poll.wait(&mut events, WAIT_MAX)? {
-            let Some(count) = discard(&connections[token], &mut room)? else { continue };
+            let Some(count) = connections[token].discard(&mut room)? else { continue };
             anyhow::ensure!(count > 0, "connection {token} was closed");
             tally.carry(token, count);
         }
@@ -41,13 +41,13 @@ pub(super) fn stream(options: &Options) -> anyhow::Result<Report> {
 
 pub(super) fn fetch(options: &Options) -> anyhow::Result<Report> {
     let request = Request::Answer { bytes: FETCH_BYTES }.encode();
-    let connections = connect_all(options)?;
+    let mut connections = connect_all(options)?;
     let poll = Poll::new()?;
     let mut under_way = Vec::new();
-    for (token, connection) in connections.iter().enumerate() {
-        poll.add(connection, token, READ)?;
+    for (token, connection) in connections.iter_mut().enumerate() {
+        poll.add(&*connection, token, READ)?;
         under_way.push((0, Instant::now()));
-        anyhow::ensure!(transmit(connection, &request)? == Some(REQUEST_BYTES), "request refused");
+        anyhow::ensure!(connection.transmit(&request)? == Some(REQUEST_BYTES), "request refused");
     }
     let mut tally = Tally::new(connections.len());
     let mut meter = Meter::start(options);
@@ -55,8 +55,8 @@ pub(super) fn fetch(options: &Options) -> anyhow::Result<Report> {
     let mut room = vec![0; DISCARD_BYTES];
     loop {
         for (token, _) in poll.wait(&mut events, WAIT_MAX)? {
-            let connection = &connections[token];
-            let Some(count) = discard(connection, &mut room)? else { continue };
+            let connection = &mut connections[token];
+            let Some(count) = connection.discard(&mut room)? else { continue };
             anyhow::ensure!(count > 0, "connection {token} was closed");
             tally.carry(token, count);
             let (got, since) = &mut under_way[token];
@@ -67,7 +67,7 @@ pub(super) fn fetch(options: &Options) -> anyhow::Result<Report> {
                 tally.done += 1;
                 tally.latencies.record(now - *since);
                 (*got, *since) = (0, now);
-                let sent = transmit(connection, &request)?;
+                let sent = connection.transmit(&request)?;
                 anyhow::ensure!(sent == Some(REQUEST_BYTES), "request refused");
             }
         }

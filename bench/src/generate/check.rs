@@ -10,6 +10,7 @@ use nix::sys::epoll::EpollFlags;
 
 use super::CONNECT_TIMEOUT;
 use crate::duplex::{Duplex, SCRATCH_BYTES};
+use crate::link::Link;
 use crate::poll::{Events, Poll, READ, WRITE};
 use crate::wire::{CheckPlan, ClosesFirst, REQUEST_BYTES, Request, Verdict};
 
@@ -31,11 +32,19 @@ const VERDICT_TIMEOUT: Duration = Duration::from_secs(5);
 const VERDICT_RETRY: Duration = Duration::from_millis(5);
 const WAIT_MAX: Duration = Duration::from_millis(50);
 
+/// Which half-closed connections must go on carrying bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum HalfClose {
+    Both,
+    /// Only those that the client has closed for its part.
+    Client,
+}
+
 /// Fails on the first byte that is lost, changed or too many, and on any stall.
-pub(crate) fn check(to: SocketAddr) -> anyhow::Result<()> {
-    let plans = plans();
-    transfer(to, &plans)?;
-    let mut verdicts = connect(to)?;
+pub(crate) fn check(to: SocketAddr, tls: bool, half_close: HalfClose) -> anyhow::Result<()> {
+    let plans = plans(half_close);
+    transfer(to, tls, &plans)?;
+    let mut verdicts = connect(to, tls)?;
     let deadline = Instant::now() + VERDICT_TIMEOUT;
     for plan in &plans {
         loop {
@@ -49,13 +58,16 @@ pub(crate) fn check(to: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn plans() -> Vec<CheckPlan> {
+fn plans(half_close: HalfClose) -> Vec<CheckPlan> {
     // Seeds are the same in every run; ids must differ, since a backend may see many checks.
     let run = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-    let orders = [ClosesFirst::Client, ClosesFirst::Backend];
+    let orders: &[ClosesFirst] = match half_close {
+        HalfClose::Both => &[ClosesFirst::Client, ClosesFirst::Backend],
+        HalfClose::Client => &[ClosesFirst::Client],
+    };
     SIZES
         .iter()
-        .flat_map(|&size| orders.map(|order| (size, order)))
+        .flat_map(|&size| orders.iter().map(move |&order| (size, order)))
         .zip(1_u64..)
         .map(|(((up_bytes, down_bytes), closes_first), number)| CheckPlan {
             id: run.wrapping_add(number),
@@ -67,11 +79,11 @@ fn plans() -> Vec<CheckPlan> {
         .collect()
 }
 
-fn transfer(to: SocketAddr, plans: &[CheckPlan]) -> anyhow::Result<()> {
+fn transfer(to: SocketAddr, tls: bool, plans: &[CheckPlan]) -> anyhow::Result<()> {
     let poll = Poll::new()?;
     let mut open = Vec::new();
     for (token, plan) in plans.iter().enumerate() {
-        let mut stream = connect(to)?;
+        let mut stream = connect(to, tls)?;
         stream.write_all(&Request::Check(*plan).encode())?;
         poll.add(&stream, token, READ | WRITE)?;
         open.push(Some((stream, Duplex::client(plan), READ | WRITE)));
@@ -95,11 +107,12 @@ fn transfer(to: SocketAddr, plans: &[CheckPlan]) -> anyhow::Result<()> {
                 .advance(stream, &mut scratch)
                 .with_context(|| format!("{}: {}", name(plan), duplex.describe()))?;
             anyhow::ensure!(!duplex.is_bad(), "{}: {}", name(plan), duplex.describe());
-            if duplex.is_done() {
+            if duplex.is_done(stream) {
                 open[token] = None;
                 continue;
             }
-            follow(&poll, stream, token, interest, duplex.interest())?;
+            let wanted = duplex.interest(stream);
+            follow(&poll, stream, token, interest, wanted)?;
         }
     }
     Ok(())
@@ -107,7 +120,7 @@ fn transfer(to: SocketAddr, plans: &[CheckPlan]) -> anyhow::Result<()> {
 
 fn follow(
     poll: &Poll,
-    stream: &TcpStream,
+    stream: &Link,
     token: usize,
     current: &mut EpollFlags,
     wanted: EpollFlags,
@@ -119,14 +132,14 @@ fn follow(
     Ok(())
 }
 
-fn connect(to: SocketAddr) -> anyhow::Result<TcpStream> {
+fn connect(to: SocketAddr, tls: bool) -> anyhow::Result<Link> {
     let stream = TcpStream::connect_timeout(&to, CONNECT_TIMEOUT).context("connect")?;
     stream.set_read_timeout(Some(VERDICT_TIMEOUT))?;
     stream.set_write_timeout(Some(VERDICT_TIMEOUT))?;
-    Ok(stream)
+    Ok(Link::new(stream, tls)?)
 }
 
-fn ask(stream: &mut TcpStream, id: u64) -> anyhow::Result<Verdict> {
+fn ask(stream: &mut Link, id: u64) -> anyhow::Result<Verdict> {
     stream.write_all(&Request::Verdict { id }.encode()).context("ask for the verdict")?;
     let mut answer = [0; REQUEST_BYTES];
     stream.read_exact(&mut answer).context("read the verdict")?;

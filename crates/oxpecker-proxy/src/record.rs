@@ -53,13 +53,13 @@ impl TlsFacts {
         let agreed = tls.agreed();
         Self {
             ended_here: true,
-            version: agreed.protocol_version().and_then(|version| version.as_str()).unwrap_or("-"),
+            version: agreed.and_then(|agreed| agreed.protocol_version()?.as_str()).unwrap_or("-"),
             cipher: agreed
-                .negotiated_cipher_suite()
-                .and_then(|suite| suite.suite().as_str())
+                .and_then(|agreed| agreed.negotiated_cipher_suite()?.suite().as_str())
                 .unwrap_or("-"),
             server_name: tls.server_name().map(str::to_owned),
-            resumed: agreed.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
+            resumed: agreed.and_then(|agreed| agreed.handshake_kind())
+                == Some(rustls::HandshakeKind::Resumed),
             truncated: false,
         }
     }

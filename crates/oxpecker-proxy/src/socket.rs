@@ -21,10 +21,6 @@ use tokio::io::unix::AsyncFd;
 
 pub(crate) use registered::register;
 
-/// How soon to look again for the rest of a message that came in part; whoever sends in parts is
-/// rare and slow.
-const PEEK_PAUSE: Duration = Duration::from_millis(2);
-
 /// A connected stream socket.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -146,6 +142,9 @@ impl Stream {
 
     /// Looks at what is there without taking it, as soon as there is more than `known` bytes
     /// or the peer has closed (an error: the caller still wanted more).
+    ///
+    /// Each arrival is waited for, so what was looked at in vain is no longer announced: whoever
+    /// gives up waiting and wants to read must do so from [`Self::announced_anew`].
     pub(crate) async fn peek_beyond(&self, known: usize, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let mut guard = self.io.readable().await?;
@@ -154,13 +153,16 @@ impl Stream {
                 Ok(_) if guard.ready().is_read_closed() => {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                // With its readiness cleared, what is there would be hidden from whoever reads next.
-                Ok(1..) => tokio::time::sleep(PEEK_PAUSE).await,
                 Ok(_) | Err(Errno::EAGAIN) => guard.clear_ready(),
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+
+    /// The same stream, which tells again of what has already arrived.
+    pub(crate) fn announced_anew(self) -> io::Result<Self> {
+        Self::new(self.io.into_inner())
     }
 
     pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {

@@ -8,6 +8,7 @@ pub(crate) mod client;
 mod command;
 pub(crate) mod keys;
 mod rate;
+mod records;
 mod resumption;
 pub(crate) mod server;
 pub(crate) mod status;

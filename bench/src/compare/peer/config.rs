@@ -7,7 +7,26 @@ use super::Place;
 const HAPROXY_CONNECTIONS: usize = 9_000;
 const HAPROXY_CONNECTIONS_SPLICING: usize = 2_000;
 
+/// What a client may agree on; it offers nothing else either.
+const SUITE: &str = "TLS_AES_128_GCM_SHA256";
+
 pub(super) fn oxpecker(place: &Place<'_>) -> String {
+    let (kind, tls, profile) = match place.certificate {
+        None => ("layer4", "", String::new()),
+        Some(certificate) => (
+            "standard",
+            "tls_client = \"bench\"\n",
+            format!(
+                r#"[profile.tls_client.bench]
+parent = "clientssl"
+cipher_suites = ["{SUITE}"]
+certificates = [{{ certificate = "{}", key = "{}" }}]
+"#,
+                certificate.certificate.display(),
+                certificate.key.display(),
+            ),
+        ),
+    };
     format!(
         r#"[process]
 threads = 1
@@ -25,16 +44,17 @@ monitor = "tcp"
 [virtual.v]
 listen = "{listen}"
 pool = "p"
-type = "layer4"
+type = "{kind}"
 protocol_profile = "hour"
-[profile.protocol.hour]
-parent = "fastl4"
+{tls}[profile.protocol.hour]
+parent = "{parent}"
 idle_timeout = "1h"
-"#,
+{profile}"#,
         syslog = place.syslog,
         address = place.backend.ip(),
         port = place.backend.port(),
         listen = place.listen,
+        parent = if kind == "layer4" { "fastl4" } else { "tcp" },
     )
 }
 
@@ -48,6 +68,9 @@ pub(super) fn haproxy(place: &Place<'_>, tuned: bool) -> String {
     } else {
         ("", "", HAPROXY_CONNECTIONS)
     };
+    let tls = place.certificate.map_or(String::new(), |certificate| {
+        format!(" ssl crt {} ssl-min-ver TLSv1.3 ciphersuites {SUITE}", certificate.both.display())
+    });
     format!(
         "global
     nbthread 1
@@ -62,7 +85,7 @@ pub(super) fn haproxy(place: &Place<'_>, tuned: bool) -> String {
     timeout client 1h
     timeout server 1h
 frontend v
-    bind {listen}
+    bind {listen}{tls}
     default_backend p
 backend p
     server b {backend} check
@@ -75,6 +98,16 @@ backend p
 }
 
 pub(super) fn nginx(place: &Place<'_>) -> String {
+    let tls = place.certificate.map_or(String::new(), |certificate| {
+        format!(
+            "ssl_certificate {};
+        ssl_certificate_key {};
+        ssl_protocols TLSv1.3;
+        ssl_conf_command Ciphersuites {SUITE};",
+            certificate.certificate.display(),
+            certificate.key.display(),
+        )
+    });
     format!(
         "load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 user root;
@@ -89,7 +122,8 @@ stream {{
     access_log {log} tcp;
     upstream p {{ server {backend}; }}
     server {{
-        listen {listen};
+        listen {listen}{ssl};
+        {tls}
         proxy_pass p;
         proxy_connect_timeout 5s;
         proxy_timeout 1h;
@@ -101,10 +135,28 @@ stream {{
         log = place.log_file().display(),
         backend = place.backend,
         listen = place.listen,
+        ssl = if tls.is_empty() { "" } else { " ssl" },
     )
 }
 
 pub(super) fn envoy(place: &Place<'_>) -> String {
+    // BoringSSL's suites of TLS 1.3 cannot be chosen: the client's only one decides.
+    let tls = place.certificate.map_or(String::new(), |certificate| {
+        format!(
+            r#"
+      transport_socket:
+        name: envoy.transport_sockets.tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context:
+            tls_params: {{ tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3 }}
+            tls_certificates:
+            - certificate_chain: {{ filename: {} }}
+              private_key: {{ filename: {} }}"#,
+            certificate.certificate.display(),
+            certificate.key.display(),
+        )
+    });
     format!(
         r#"static_resources:
   listeners:
@@ -121,7 +173,7 @@ pub(super) fn envoy(place: &Place<'_>) -> String {
           - name: envoy.access_loggers.file
             typed_config:
               "@type": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog
-              path: {log}
+              path: {log}{tls}
   clusters:
   - name: p
     type: STATIC

@@ -18,24 +18,32 @@ pub(super) async fn meet(
     session: &mut Session,
     client: &mut Option<Endpoint>,
 ) -> Result<(), Close> {
-    if session.policy.config.sni_peek
-        && let Some(stream) = client.as_ref().and_then(Endpoint::plain)
-    {
-        peek(session, stream).await;
+    if session.policy.config.sni_peek {
+        match client.take() {
+            Some(Endpoint::Plain(stream)) => {
+                *client = Some(Endpoint::Plain(peek(session, stream).await?));
+            }
+            other => *client = other,
+        }
     }
     accept(session, client).await
 }
 
 /// Finds out which server the client wants, without taking a byte. Whoever speaks no TLS, or
 /// not in time, gets the virtual server's own pool.
-async fn peek(session: &mut Session, client: &Stream) {
+async fn peek(session: &mut Session, client: Stream) -> Result<Stream, Close> {
     let patience = session.policy.config.protocol_profile.handshake_timeout;
-    let hello = timeout(patience, read_hello(client)).await;
-    let Ok(Some(ClientHello { server_name: Some(name), .. })) = hello else { return };
+    let name = match timeout(patience, read_hello(&client)).await {
+        Ok(Some(ClientHello { server_name: Some(name), .. })) => name,
+        Ok(Some(_) | None) => return Ok(client),
+        // The member is to see what has come.
+        Err(_) => return client.announced_anew().map_err(|_| Close::NoResources),
+    };
     if let Some(pool) = session.policy.pool_for(&name) {
         session.pool = Arc::clone(pool);
     }
-    session.tls = Some(Box::new(TlsFacts::passed_through(name)));
+    session.particulars().tls = Some(TlsFacts::passed_through(name));
+    Ok(client)
 }
 
 async fn read_hello(client: &Stream) -> Option<ClientHello> {
@@ -90,7 +98,7 @@ async fn accept(session: &mut Session, client: &mut Option<Endpoint>) -> Result<
     let failed = match timeout(patience, result).await {
         Ok(Ok(None)) => return Err(Close::ClientGoneEarly),
         Ok(Ok(Some((tls, is_challenge)))) => {
-            session.tls = Some(Box::new(TlsFacts::of(&tls)));
+            session.particulars().tls = Some(TlsFacts::of(&tls));
             if is_challenge {
                 return Err(Close::ChallengeAnswered);
             }

@@ -187,7 +187,7 @@ async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<E
         }
         attempts_left -= 1;
         session.counts.retries += 1;
-        let seen_before = session.tried.contains(&member.id);
+        let seen_before = session.tried().contains(&member.id);
         if pool.config.redispatch {
             session.leave_member();
         }
@@ -286,7 +286,7 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
         pool: session.pool.id,
         client,
         table: policy.table,
-        tried: &session.tried,
+        tried: session.tried(),
         now: shared.now(),
     };
     let Choice { member, load, .. } = shared.balancer().choose(&request)?;

@@ -26,7 +26,9 @@ pub(super) async fn receive(session: &mut Session, client: &Stream) -> Result<()
             if let Some(source) = source {
                 session.client = ClientAddr::Ip(source);
             }
-            session.destination = destination.map(Box::new);
+            if destination.is_some() {
+                session.particulars().destination = destination;
+            }
             Ok(())
         }
         Ok(Ok(Parsed::Incomplete { .. })) | Err(_) => Err(Close::BadPrelude),
@@ -67,7 +69,9 @@ pub(super) async fn send(
     match &session.client {
         ClientAddr::Ip(source) => {
             let local = || client.socket().local_addr().ok()?.as_socket();
-            let destination = session.destination.as_deref().copied().or_else(local);
+            let named =
+                session.particulars.as_ref().and_then(|particulars| particulars.destination);
+            let destination = named.or_else(local);
             let destination = destination.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
             proxy_header::write(version, *source, destination, &mut header);
         }

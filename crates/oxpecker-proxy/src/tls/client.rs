@@ -71,6 +71,8 @@ impl ClientTls {
                     .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)))
             }
         };
+        // The stream's own record layer works with them.
+        config.enable_secret_extraction = true;
         if profile.verify == Verify::Required {
             config.resumption = Resumption::store(sessions);
         }

@@ -107,7 +107,11 @@ impl ServerCertVerifier for Dated {
         let verified = self.verifier.verify_server_cert(certificate, chain, name, ocsp, now)?;
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs());
         // Without a date that can be read there shall be no resumption.
-        self.sessions.note(name.to_owned(), validity_of(certificate).map_or(now, |validity| validity.not_after), now);
+        self.sessions.note(
+            name.to_owned(),
+            validity_of(certificate).map_or(now, |validity| validity.not_after),
+            now,
+        );
         Ok(verified)
     }
 

@@ -51,6 +51,8 @@ impl ServerTls {
         };
         let mut config = builder.with_cert_resolver(Arc::clone(&certificates) as _);
         config.alpn_protocols = profile.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+        // The stream's own record layer works with them.
+        config.enable_secret_extraction = true;
         // Resumption is by tickets: nothing to keep here for every client.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         if profile.tickets {

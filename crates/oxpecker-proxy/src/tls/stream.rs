@@ -1,9 +1,10 @@
 //! A TLS connection over a [`Stream`], driven by hand.
 //!
-//! rustls works on the thread's scratch buffers: ciphertext is read into one, records are
-//! decrypted out of it into the caller's, and what is sent is encrypted into it and written at
-//! once. A connection owns memory only for a record that has not arrived completely and for
-//! ciphertext that the socket refused; an idle one owns neither.
+//! rustls shakes hands; then its keys are taken over and [`records`](super::records) does the
+//! rest on the thread's scratch buffers: ciphertext is read into one and decrypted out of it into
+//! the caller's, and what is sent is encrypted into it and written at once. A connection owns
+//! memory only for a record that has not arrived completely and for ciphertext that the socket
+//! refused; an idle one owns neither.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,23 +12,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use oxpecker_wire::client_hello::{self, Parsed};
-use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{
-    ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic,
-};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
 use rustls::{ClientConfig, CommonState, ServerConfig};
 
+use super::records::{OVERHEAD_BYTES_MAX, PLAIN_BYTES_MAX, RecordError, Records};
 use crate::relay::SCRATCH_BYTES;
 use crate::socket::Stream;
 
-/// Room for the records that a full scratch buffer of plaintext turns into: 16 KiB each, with a
-/// header, a type byte and a tag.
-const CIPHER_BYTES: usize = SCRATCH_BYTES + (SCRATCH_BYTES / (16 * 1024) + 2) * 64;
-
-/// Most plaintext that one record carries (RFC 8446, section 5.1).
-const RECORD_BYTES_MAX: usize = 16 * 1024;
+/// Room for the records that a full scratch buffer of plaintext turns into, one more for a new
+/// key among them, and the part of a record that came with the last read.
+const CIPHER_BYTES: usize =
+    SCRATCH_BYTES + (SCRATCH_BYTES / PLAIN_BYTES_MAX + 2) * OVERHEAD_BYTES_MAX + 64;
 
 /// Before the handshake is over nobody is owed a large buffer; rustls itself accepts handshake
 /// messages of up to 64 KiB.
@@ -37,26 +35,26 @@ thread_local! {
     static CIPHER: RefCell<Box<[u8]>> = RefCell::new(vec![0; CIPHER_BYTES].into());
 }
 
+/// Who speaks for us. Boxed, because the handshake's state is large and does not last.
 enum Session {
-    Server(UnbufferedServerConnection),
-    Client(UnbufferedClientConnection),
+    Server(Box<UnbufferedServerConnection>),
+    Client(Box<UnbufferedClientConnection>),
+    Traffic(Box<Records>),
+    /// The keys could not be taken over.
+    Lost,
 }
 
 pub(crate) struct TlsStream {
     stream: Stream,
     session: Session,
-    /// Ciphertext of a record that is not complete yet.
+    /// Ciphertext of a record that is not complete yet, or that nobody had room for.
     incoming: Vec<u8>,
     /// Ciphertext that the socket did not take, from `sent` on.
     outgoing: Vec<u8>,
     sent: usize,
     server_name: Option<Box<str>>,
-    /// Plaintext that came with the handshake. Left with rustls it would be in the way of the
-    /// first write.
+    /// Plaintext that came with the handshake.
     early: Vec<u8>,
-    /// rustls has looked at all of `incoming` and may remember where in it a handshake message
-    /// begins: it must see those bytes again at every call, or it panics.
-    looked: bool,
     /// The peer said close_notify: what it sent is complete.
     peer_closed: bool,
     /// The peer's stream ended without it.
@@ -67,7 +65,7 @@ pub(crate) struct TlsStream {
 impl TlsStream {
     pub(crate) fn server(stream: Stream, config: Arc<ServerConfig>) -> io::Result<Self> {
         let session = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-        Ok(Self::new(stream, Session::Server(session)))
+        Ok(Self::new(stream, Session::Server(Box::new(session))))
     }
 
     pub(crate) fn client(
@@ -76,7 +74,7 @@ impl TlsStream {
         name: ServerName<'static>,
     ) -> io::Result<Self> {
         let session = UnbufferedClientConnection::new(config, name).map_err(io::Error::other)?;
-        Ok(Self::new(stream, Session::Client(session)))
+        Ok(Self::new(stream, Session::Client(Box::new(session))))
     }
 
     fn new(stream: Stream, session: Session) -> Self {
@@ -88,7 +86,6 @@ impl TlsStream {
             sent: 0,
             server_name: None,
             early: Vec::new(),
-            looked: true,
             peer_closed: false,
             truncated: false,
             close_queued: false,
@@ -99,11 +96,13 @@ impl TlsStream {
         &self.stream
     }
 
-    /// What was agreed: version, cipher suite, protocol, certificates.
-    pub(crate) fn agreed(&self) -> &CommonState {
+    /// What was agreed: version, cipher suite, protocol, certificates. `None` once payload has
+    /// moved.
+    pub(crate) fn agreed(&self) -> Option<&CommonState> {
         match &self.session {
-            Session::Server(session) => session,
-            Session::Client(session) => session,
+            Session::Server(session) => Some(session),
+            Session::Client(session) => Some(session),
+            Session::Traffic(_) | Session::Lost => None,
         }
     }
 
@@ -129,7 +128,7 @@ impl TlsStream {
             let flushed = self.poll_flush(cx);
             result?;
             ready!(flushed)?;
-            if !self.agreed().is_handshaking() {
+            if !self.agreed().is_some_and(|agreed| agreed.is_handshaking()) {
                 return Poll::Ready(Ok(()));
             }
             let held = self.incoming.len();
@@ -154,46 +153,59 @@ impl TlsStream {
 
     /// Works on all that has arrived; what of it is application data is kept for the first read.
     fn advance_handshake(&mut self) -> io::Result<()> {
-        let Self { session, incoming, outgoing, peer_closed, early, .. } = self;
         let mut at = 0;
         let result = loop {
-            let store = |payload: &[u8]| early.extend_from_slice(payload);
-            let rest = &mut incoming[at..];
-            let step = match session {
-                Session::Server(session) => take_step(session.process(rest), outgoing, store),
-                Session::Client(session) => take_step(session.process(rest), outgoing, store),
-            };
+            let step = self.step(at..self.incoming.len());
             at += step.discard;
             match step.outcome {
-                Ok(Outcome::Again | Outcome::Data(_)) => {}
-                Ok(Outcome::PeerClosed) => *peer_closed = true,
+                Ok(Outcome::Again) => {}
                 Ok(Outcome::Stop) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
-        incoming.drain(..at);
+        self.incoming.drain(..at);
         if result.is_err() {
-            self.encode_alert();
+            // rustls holds the alert that tells the peer of it. As long as it has something to
+            // send it does not look at what has arrived.
+            while self.agreed().is_some_and(|agreed| agreed.wants_write())
+                && matches!(self.step(0..0).outcome, Ok(Outcome::Again))
+            {}
         }
         result
     }
 
-    /// After an error rustls holds the alert that tells the peer of it.
-    fn encode_alert(&mut self) {
-        // As long as it has something to send it does not look at what has arrived.
-        while self.agreed().wants_write() {
-            let Self { session, outgoing, .. } = self;
-            let step = match session {
-                Session::Server(session) => take_step(session.process(&mut []), outgoing, |_| {}),
-                Session::Client(session) => take_step(session.process(&mut []), outgoing, |_| {}),
-            };
-            if !matches!(step.outcome, Ok(Outcome::Again)) {
-                return;
+    /// One call of rustls, with that part of what has arrived.
+    fn step(&mut self, range: std::ops::Range<usize>) -> Step {
+        let Self { session, incoming, outgoing, early, peer_closed, .. } = self;
+        let rest = &mut incoming[range];
+        match session {
+            Session::Server(session) => {
+                take_step(session.process_tls_records(rest), outgoing, early, peer_closed)
             }
+            Session::Client(session) => {
+                take_step(session.process_tls_records(rest), outgoing, early, peer_closed)
+            }
+            Session::Traffic(_) | Session::Lost => Step { discard: 0, outcome: Ok(Outcome::Stop) },
         }
     }
 
-    /// Reads plaintext into `plain`, which must hold at least one record; `Ok(0)` is the end of
+    /// What encrypts and decrypts after the handshake; takes over from rustls the first time.
+    fn records(&mut self) -> io::Result<&mut Records> {
+        if !matches!(self.session, Session::Traffic(_)) {
+            let records = match std::mem::replace(&mut self.session, Session::Lost) {
+                Session::Server(session) => Records::of_server(*session),
+                Session::Client(session) => Records::of_client(*session),
+                Session::Traffic(_) | Session::Lost => Err(RecordError::Unexpected),
+            };
+            self.session = Session::Traffic(Box::new(records.map_err(failed)?));
+        }
+        match &mut self.session {
+            Session::Traffic(records) => Ok(records),
+            _ => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    /// Reads plaintext into `plain`, a scratch buffer; `Ok(0)` is the end of
     /// the stream.
     pub(crate) fn poll_read(
         &mut self,
@@ -212,28 +224,25 @@ impl TlsStream {
         if self.truncated || self.peer_closed {
             return Poll::Ready(Ok(0));
         }
+        self.records()?;
         CIPHER.with_borrow_mut(|cipher| {
             let mut filled = self.incoming.len();
             cipher[..filled].copy_from_slice(&self.incoming);
             self.incoming = Vec::new();
-            // What is left from before may hold whole records: look before waiting for more.
-            let mut fresh = !self.looked;
             loop {
-                if fresh {
-                    let (at, n) = self.decrypt(&mut cipher[..filled], plain)?;
-                    cipher.copy_within(at..filled, 0);
-                    filled -= at;
+                // What is left from before may hold whole records: look before waiting for more.
+                if filled > 0 {
+                    let (used, n) = self.open(cx, &cipher[..filled], plain)?;
                     if n > 0 || self.peer_closed {
-                        self.incoming = cipher[..filled].to_vec();
-                        // An answer to a key update goes out now or with the next data.
-                        let _ = self.poll_flush(cx)?;
+                        self.incoming = cipher[used..filled].to_vec();
                         return Poll::Ready(Ok(n));
                     }
+                    cipher.copy_within(used..filled, 0);
+                    filled -= used;
                 }
                 match self.stream.poll_read(cx, &mut cipher[filled..SCRATCH_BYTES]) {
                     Poll::Ready(Ok(0)) => {
                         self.truncated = true;
-                        self.incoming = cipher[..filled].to_vec();
                         return Poll::Ready(Ok(0));
                     }
                     Poll::Ready(Ok(n)) => filled += n,
@@ -243,36 +252,42 @@ impl TlsStream {
                         return Poll::Pending;
                     }
                 }
-                fresh = true;
             }
         })
     }
 
-    /// Decrypts the whole records of `cipher` that `plain` has room for. Returns how much of it
-    /// was used up, and how much plaintext there is.
-    fn decrypt(&mut self, cipher: &mut [u8], plain: &mut [u8]) -> io::Result<(usize, usize)> {
-        debug_assert!(plain.len() >= RECORD_BYTES_MAX);
-        let (mut at, mut n) = (0, 0);
-        self.looked = false;
-        while plain.len() - n >= RECORD_BYTES_MAX {
-            let store = |payload: &[u8]| plain[n..n + payload.len()].copy_from_slice(payload);
-            let (rest, outgoing) = (&mut cipher[at..], &mut self.outgoing);
-            let step = match &mut self.session {
-                Session::Server(session) => take_step(session.process(rest), outgoing, store),
-                Session::Client(session) => take_step(session.process(rest), outgoing, store),
-            };
-            at += step.discard;
-            match step.outcome? {
-                Outcome::Again => {}
-                Outcome::Data(length) => n += length,
-                Outcome::PeerClosed => self.peer_closed = true,
-                Outcome::Stop => {
-                    self.looked = true;
-                    break;
-                }
+    /// Decrypts what is whole of `cipher` and sends what has to be answered. Returns how much of
+    /// it was used up, and how much plaintext there is.
+    fn open(
+        &mut self,
+        cx: &mut Context<'_>,
+        cipher: &[u8],
+        plain: &mut [u8],
+    ) -> io::Result<(usize, usize)> {
+        debug_assert!(plain.len() >= 2 * PLAIN_BYTES_MAX);
+        let Self { session, outgoing, .. } = self;
+        let Session::Traffic(records) = session else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let held = outgoing.len();
+        let opened = records.open(cipher, plain, outgoing);
+        if let Err(error) = &opened
+            && let Some(alert) = error.alert()
+        {
+            // An alert that says what was wrong is worth a try before giving up.
+            let _ = records.seal_fatal(alert, outgoing);
+        }
+        if self.outgoing.len() > held {
+            let flushed = self.poll_flush(cx);
+            if opened.is_ok()
+                && let Poll::Ready(Err(error)) = flushed
+            {
+                return Err(error);
             }
         }
-        Ok((at, n))
+        let opened = opened.map_err(failed)?;
+        self.peer_closed |= opened.closed;
+        Ok((opened.used, opened.plain))
     }
 
     /// Encrypts all of `plain`, at most a scratch buffer full, and writes what the socket takes.
@@ -284,24 +299,10 @@ impl TlsStream {
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_flush(cx))?;
         CIPHER.with_borrow_mut(|cipher| {
-            let Self { session, incoming, outgoing, looked, .. } = self;
-            let seen = if *looked { &mut incoming[..] } else { &mut [] };
-            let n = match session {
-                Session::Server(session) => {
-                    in_traffic(session, seen, outgoing, |t| t.encrypt(plain, cipher))
-                }
-                Session::Client(session) => {
-                    in_traffic(session, seen, outgoing, |t| t.encrypt(plain, cipher))
-                }
-            }?
-            .map_err(io::Error::other)?;
-            let taken = if !self.outgoing.is_empty() {
-                0
-            } else {
-                match self.stream.poll_write(cx, &cipher[..n]) {
-                    Poll::Ready(result) => result?,
-                    Poll::Pending => 0,
-                }
+            let n = self.records()?.seal(plain, cipher).map_err(failed)?;
+            let taken = match self.stream.poll_write(cx, &cipher[..n]) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => 0,
             };
             if taken < n {
                 self.outgoing.extend_from_slice(&cipher[taken..n]);
@@ -326,13 +327,11 @@ impl TlsStream {
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.close_queued {
             self.close_queued = true;
-            let Self { session, incoming, outgoing, looked, .. } = self;
-            let seen = if *looked { &mut incoming[..] } else { &mut [] };
-            let close = match session {
-                Session::Server(session) => in_traffic(session, seen, outgoing, close_notify),
-                Session::Client(session) => in_traffic(session, seen, outgoing, close_notify),
-            }?;
-            self.outgoing.extend_from_slice(&close);
+            self.records()?;
+            if let Session::Traffic(records) = &mut self.session {
+                // With its keys used up, the end of the stream has to say it.
+                let _ = records.seal_close(&mut self.outgoing);
+            }
         }
         ready!(self.poll_flush(cx))?;
         Poll::Ready(self.stream.shutdown_write())
@@ -344,6 +343,10 @@ impl TlsStream {
     }
 }
 
+fn failed(error: RecordError) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
 /// What one call of rustls led to.
 struct Step {
     /// Bytes at the front of the ciphertext that are done with.
@@ -353,18 +356,16 @@ struct Step {
 
 enum Outcome {
     Again,
-    /// So much plaintext was put into the caller's buffer.
-    Data(usize),
-    PeerClosed,
     /// Nothing more to do with what is there.
     Stop,
 }
 
-/// Handles one state; `store` is given a record's plaintext.
+/// Handles one state of a handshake. Payload that came right behind it goes to `early`.
 fn take_step<Data>(
     status: UnbufferedStatus<'_, '_, Data>,
     outgoing: &mut Vec<u8>,
-    store: impl FnOnce(&[u8]),
+    early: &mut Vec<u8>,
+    peer_closed: &mut bool,
 ) -> Step {
     let UnbufferedStatus { mut discard, state } = status;
     let outcome = match state {
@@ -380,13 +381,16 @@ fn take_step<Data>(
         Ok(ConnectionState::ReadTraffic(mut traffic)) => match traffic.next_record() {
             Some(Ok(record)) => {
                 discard += record.discard;
-                store(record.payload);
-                Ok(Outcome::Data(record.payload.len()))
+                early.extend_from_slice(record.payload);
+                Ok(Outcome::Again)
             }
             Some(Err(error)) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             None => Ok(Outcome::Again),
         },
-        Ok(ConnectionState::PeerClosed) => Ok(Outcome::PeerClosed),
+        Ok(ConnectionState::PeerClosed) => {
+            *peer_closed = true;
+            Ok(Outcome::Again)
+        }
         Ok(_) => Ok(Outcome::Stop),
     };
     Step { discard, outcome }
@@ -412,64 +416,5 @@ fn encode(
                 return Err(io::Error::other(error));
             }
         }
-    }
-}
-
-/// Lets rustls say first what it has to say by itself, then does `act`. `seen` is what has
-/// arrived and was looked at; it holds no whole record.
-fn in_traffic<S: Process, T>(
-    session: &mut S,
-    seen: &mut [u8],
-    outgoing: &mut Vec<u8>,
-    act: impl FnOnce(&mut WriteTraffic<'_, S::Data>) -> T,
-) -> io::Result<T> {
-    loop {
-        match session.process(seen).state {
-            Ok(ConnectionState::WriteTraffic(mut traffic)) => return Ok(act(&mut traffic)),
-            Ok(ConnectionState::EncodeTlsData(mut data)) => {
-                encode(outgoing, |room| data.encode(room))?;
-            }
-            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
-            Ok(_) => return Err(io::ErrorKind::BrokenPipe.into()),
-            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-        }
-    }
-}
-
-fn close_notify<Data>(traffic: &mut WriteTraffic<'_, Data>) -> Vec<u8> {
-    let mut bytes = vec![0; 64];
-    loop {
-        match traffic.queue_close_notify(&mut bytes) {
-            Ok(n) => {
-                bytes.truncate(n);
-                return bytes;
-            }
-            Err(EncryptError::InsufficientSize(needed)) => bytes.resize(needed.required_size, 0),
-            // The keys are used up: then the end of the stream has to say it.
-            Err(EncryptError::EncryptExhausted) => return Vec::new(),
-        }
-    }
-}
-
-/// What the connections of both sides have in common.
-trait Process {
-    type Data;
-
-    fn process<'c, 'i>(&'c mut self, tls: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data>;
-}
-
-impl Process for UnbufferedServerConnection {
-    type Data = ServerConnectionData;
-
-    fn process<'c, 'i>(&'c mut self, tls: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(tls)
-    }
-}
-
-impl Process for UnbufferedClientConnection {
-    type Data = ClientConnectionData;
-
-    fn process<'c, 'i>(&'c mut self, tls: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Self::Data> {
-        self.process_tls_records(tls)
     }
 }

@@ -1,5 +1,7 @@
 //! TLS that passes: the name asked for is seen, and chooses the pool.
 
+use std::time::Duration;
+
 use oxpecker_testkit::client::Talk;
 use oxpecker_testkit::{Gateway, Member, connect};
 
@@ -82,6 +84,22 @@ fn a_hello_in_single_bytes_is_understood() {
     assert_eq!(client.hear_line(), "routed");
     assert_eq!(client.hear(hello.len()), hello);
     client.check_echo(b"and on");
+}
+
+#[test]
+fn a_hello_in_two_parts_is_understood_wherever_it_is_cut() {
+    let (site, _members) = routed();
+    let _gateway = site.start();
+    let hello = hello("dev.example.test");
+    for cut in 1..hello.len() {
+        let mut client = connect(site.front());
+        client.say(&hello[..cut]);
+        // Long enough, as a rule, for the first part to be looked at alone.
+        std::thread::sleep(Duration::from_millis(3));
+        client.say(&hello[cut..]);
+        assert_eq!(client.hear_line(), "routed", "cut at {cut}");
+        assert_eq!(client.hear(hello.len()), hello, "cut at {cut}");
+    }
 }
 
 #[test]
