@@ -11,5 +11,6 @@ pub mod http;
 pub mod probe;
 pub mod proxy_header;
 pub mod sasl;
+pub mod scan;
 mod text;
 pub mod thrift;
