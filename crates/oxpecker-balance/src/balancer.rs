@@ -18,7 +18,7 @@ use crate::node::Nodes;
 use crate::persistence::Table;
 use crate::pool::{Contender, Pool};
 use crate::spec::{
-    AdminState, MemberId, Now, PoolId, PoolSpec, ProbeOutcome, Request, TableId, TableSpec,
+    AdminState, Health, MemberId, Now, PoolId, PoolSpec, ProbeOutcome, Request, TableId, TableSpec,
 };
 
 /// All balancing state. Ordered maps throughout: the same calls give the same answers everywhere.
@@ -131,6 +131,40 @@ impl Balancer {
         let (member_open, node_open) = (member.counts.open, node.counts.open);
         let load = Load { member: member_open, node: node_open, pool: pool.counts.open };
         Ok(Choice { member: member.id, load, by: picked.by })
+    }
+
+    /// Counts a connection that had to go to this member: it alone knows what the client asks for.
+    /// Neither health nor admin state nor limits are asked; `release` it without a table.
+    ///
+    /// `None`, and nothing to release, when the member is not configured any more.
+    pub fn attach(&mut self, member: MemberId) -> Option<Load> {
+        let pool = self.pools.get_mut(self.homes.get(&member)?)?;
+        let member = pool.members.iter_mut().find(|m| m.id == member)?;
+        let node = &mut self.nodes[member.node];
+        member.counts.opened();
+        node.counts.opened();
+        pool.counts.opened();
+        Some(Load { member: member.counts.open, node: node.counts.open, pool: pool.counts.open })
+    }
+
+    /// Tells how many operations run at the member's node, for `Method::LeastOperations`.
+    pub fn set_operations(&mut self, member: MemberId, operations: u32) {
+        if let Some(pool) = self.homes.get(&member).and_then(|pool| self.pools.get(pool))
+            && let Some(member) = pool.members.iter().find(|m| m.id == member)
+        {
+            self.nodes[member.node].operations = operations;
+        }
+    }
+
+    /// The member takes new sessions: enabled, and not known to be down or leaving.
+    pub fn takes_new(&self, member: MemberId) -> bool {
+        let pool = self.homes.get(&member).and_then(|pool| self.pools.get(pool));
+        let Some(pool) = pool else { return false };
+        let found = pool.members.iter().find(|m| m.id == member);
+        found.is_some_and(|member| {
+            member.admin_state == AdminState::Enabled
+                && !matches!(member.monitor.recorded().0, Health::Down | Health::Quiescing)
+        })
     }
 
     /// The connection that `choose` counted is over, or its connect failed.
