@@ -1,7 +1,7 @@
 //! One client connection's life: prelude, choice of a member, connect, relay, record.
 
 mod client_tls;
-mod establish;
+pub(crate) mod establish;
 mod prelude;
 pub(crate) mod registry;
 
@@ -13,8 +13,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oxpecker_balance::balancer::Load;
 use oxpecker_balance::spec::MemberId;
+use oxpecker_config::model::Protocol;
 use tokio::time::Instant;
 
+use crate::aware;
 use crate::counters::Moved;
 use crate::endpoint::Endpoint;
 use crate::limit::Permit;
@@ -62,6 +64,11 @@ pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Outp
     });
     async move {
         session.registered.conn.attach().await;
+        if session.policy.config.protocol != Protocol::Tcp {
+            // Boxed: an opaque connection shall not pay for it.
+            let close = Box::pin(aware::serve(&mut session, Endpoint::Plain(stream))).await;
+            return session.finish(close);
+        }
         let mut stream = Some(Endpoint::Plain(stream));
         while let Some(client) = stream.take() {
             // Boxed: everything up to the relay is short and large, the relay is long and small.
@@ -69,7 +76,7 @@ pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Outp
                 Ok(relay) => relay,
                 Err(close) => return session.finish(close),
             };
-            let end = relay.run(&*session).await;
+            let end = relay.run(&mut *session).await;
             session.bytes = relay.totals();
             if matches!(end, End::Cut(Cut::Reselect)) && session.bytes == (0, 0) {
                 session.leave_member();
@@ -85,7 +92,7 @@ pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Outp
     }
 }
 
-fn close_of(end: &End, member_finished: bool) -> Close {
+pub(crate) fn close_of(end: &End, member_finished: bool) -> Close {
     match end {
         End::Finished => Close::Finished,
         End::ClientGone => Close::ClientGone { last_data: member_finished },
@@ -100,32 +107,32 @@ fn close_of(end: &End, member_finished: bool) -> Close {
 
 /// What is known of a connection; boxed, so that an idle one costs its size once.
 pub(crate) struct Session {
-    worker: Arc<Worker>,
-    policy: Arc<VirtualState>,
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) policy: Arc<VirtualState>,
     /// The policy's pool, or another one by the name that the client's TLS asked for.
-    pool: Arc<PoolState>,
-    client: ClientAddr,
+    pub(crate) pool: Arc<PoolState>,
+    pub(crate) client: ClientAddr,
     /// Where the client wanted to go, when a PROXY header said so.
     destination: Option<Box<SocketAddr>>,
     accepted: Timestamp,
     started: Instant,
     queued: Option<Duration>,
     connected: Option<Duration>,
-    tried: Vec<MemberId>,
-    last_member: Option<Arc<MemberState>>,
+    pub(crate) tried: Vec<MemberId>,
+    pub(crate) last_member: Option<Arc<MemberState>>,
     /// The member that counts this connection; given back whatever happens, see `Drop`.
-    lease: Option<MemberId>,
-    counts: Counts,
-    bytes: (u64, u64),
+    pub(crate) lease: Option<MemberId>,
+    pub(crate) counts: Counts,
+    pub(crate) bytes: (u64, u64),
     /// What TLS with the client agreed on.
-    tls: Option<Box<TlsFacts>>,
-    registered: Registered,
+    pub(crate) tls: Option<Box<TlsFacts>>,
+    pub(crate) registered: Registered,
     process: Permit,
     own: Permit,
 }
 
 impl Session {
-    fn client_ip(&self) -> IpAddr {
+    pub(crate) fn client_ip(&self) -> IpAddr {
         match &self.client {
             ClientAddr::Ip(address) => address.ip().to_canonical(),
             // All Unix-socket clients are on this machine.
@@ -142,7 +149,7 @@ impl Session {
     }
 
     /// Gives the member back; the load still counts this connection.
-    fn release(&mut self) -> Option<Load> {
+    pub(crate) fn release(&mut self) -> Option<Load> {
         let member = self.lease.take()?;
         let shared = &self.worker.shared;
         let persisted = self.policy.table.map(|table| (table, self.client_ip()));
@@ -150,6 +157,14 @@ impl Session {
         self.pool.queue.first_may_try();
         self.registered.conn.set_member(None);
         Some(load)
+    }
+
+    /// Adds bytes that passed to the counts of the virtual server and of a member.
+    pub(crate) fn count(&self, up: Moved, down: Moved, member: Option<&MemberState>) {
+        self.policy.traffic.add(self.worker.index, up, down);
+        if let Some(member) = member {
+            member.traffic.add(self.worker.index, up, down);
+        }
     }
 
     fn note_truncation(&mut self, relay: &Relay) {
