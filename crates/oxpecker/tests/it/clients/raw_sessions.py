@@ -2,7 +2,10 @@
 
 usage: raw_sessions.py HOST PORT sessions N    N sessions in turn; process ids and how often
        raw_sessions.py HOST PORT hue N         N statements in one session over 12 connections
-       raw_sessions.py HOST PORT known N       who of N connections knows the session of the first
+       raw_sessions.py HOST PORT lost 1        a session steered by lines: pid, run, reopen
+       raw_sessions.py HOST PORT known N [HOST2]
+                                               who of N connections, to HOST2 if it is given but
+                                               for the first, knows the session of the first
 """
 
 import collections
@@ -29,8 +32,8 @@ host, port, what, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.ar
 
 
 class Connection(TCLIService.Client):
-    def __init__(self):
-        self.socket = TSocket(host, port)
+    def __init__(self, to=host):
+        self.socket = TSocket(to, port)
         self.socket.setTimeout(20000)
         transport = TBufferedTransport(self.socket)
         transport.open()
@@ -76,8 +79,20 @@ if what == "sessions":
         connection.close()
     for entry in seen.items():
         print("%d %d" % entry)
+elif what == "lost":
+    connection = Connection()
+    session = open_session(connection)
+    for line in sys.stdin:
+        if line.strip() == "run":
+            status = connection.ExecuteStatement(TExecuteStatementReq(session, "select 1")).status
+            print(status.sqlState, status.errorMessage.strip())
+            continue
+        if line.strip() == "reopen":
+            session = open_session(connection)
+        print(pid(session, lambda: connection))
 elif what == "known":
-    pool = [Connection() for _ in range(count)]
+    others = sys.argv[5] if len(sys.argv) > 5 else host
+    pool = [Connection()] + [Connection(others) for _ in range(count - 1)]
     session = open_session(pool[0])
     for connection in pool:
         status = connection.ExecuteStatement(TExecuteStatementReq(session, "select 1")).status
