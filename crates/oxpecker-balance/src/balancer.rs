@@ -149,22 +149,23 @@ impl Balancer {
 
     /// Tells how many operations run at the member's node, for `Method::LeastOperations`.
     pub fn set_operations(&mut self, member: MemberId, operations: u32) {
-        if let Some(pool) = self.homes.get(&member).and_then(|pool| self.pools.get(pool))
-            && let Some(member) = pool.members.iter().find(|m| m.id == member)
-        {
-            self.nodes[member.node].operations = operations;
+        if let Some(node) = self.member_in_force(member).map(|member| member.node) {
+            self.nodes[node].operations = operations;
         }
     }
 
     /// The member takes new sessions: enabled, and not known to be down or leaving.
     pub fn takes_new(&self, member: MemberId) -> bool {
-        let pool = self.homes.get(&member).and_then(|pool| self.pools.get(pool));
-        let Some(pool) = pool else { return false };
-        let found = pool.members.iter().find(|m| m.id == member);
-        found.is_some_and(|member| {
+        self.member_in_force(member).is_some_and(|member| {
             member.admin_state == AdminState::Enabled
                 && !matches!(member.monitor.recorded().0, Health::Down | Health::Quiescing)
         })
+    }
+
+    /// The member is known to be down; false for one that is not configured any more.
+    pub fn is_down(&self, member: MemberId) -> bool {
+        let down = |member: &Member| member.monitor.recorded().0 == Health::Down;
+        self.member_in_force(member).is_some_and(down)
     }
 
     /// The connection that `choose` counted is over, or its connect failed.
@@ -295,6 +296,12 @@ impl Balancer {
         if let Some(table) = self.tables.get_mut(&table) {
             table.clear();
         }
+    }
+
+    /// A member of the current configuration.
+    fn member_in_force(&self, member: MemberId) -> Option<&Member> {
+        let pool = self.pools.get(self.homes.get(&member)?)?;
+        pool.members.iter().find(|m| m.id == member)
     }
 
     /// A member of the current configuration, and its pool.
