@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use oxpecker_config::model::ServiceDown;
 use oxpecker_wire::answer;
 use oxpecker_wire::scan::method::{Dialect, Method};
 use oxpecker_wire::scan::{CallScanner, Fault, Progress, ReplyScanner};
@@ -27,6 +29,8 @@ use crate::state::MemberState;
 const HELD_BYTES_MAX: usize = 256 * 1024;
 /// Most that is held back although it is known where it goes, so that it can be sent again.
 const WHOLE_BYTES_MAX: usize = 64 * 1024;
+/// How often a connection that waits for a reply asks for its member's health.
+const DOWN_CHECK: Duration = Duration::from_secs(2);
 /// Buffers larger than this are given back between calls.
 const IDLE_BYTES: usize = 2048;
 
@@ -177,6 +181,9 @@ impl<'a> Exchange<'a> {
 
     /// Between calls: forgets the last and gives back large buffers.
     fn rest(&mut self) {
+        if self.calls.call().statement.total() > IDLE_BYTES as u64 {
+            self.calls.release();
+        }
         self.calls.reset();
         self.replies.reset();
         self.request = None;
@@ -382,7 +389,10 @@ impl<'a> Exchange<'a> {
     /// What to say when a connection was lost in mid-call: does its coordinator still live?
     async fn after_loss(&mut self, member: Arc<MemberState>) -> Result<Refusal, Close> {
         let unknown = route::refusal_of(self.calls.call());
-        match (unknown, self.line_to(member).await?) {
+        let hangs = self.session.pool.config.service_down != ServiceDown::None
+            && self.session.worker.shared.balancer().is_down(member.id);
+        let alive = if hangs { Err(None) } else { self.line_to(member).await? };
+        match (unknown, alive) {
             (_, Ok(_)) | (None, Err(_)) => Ok(Refusal::link(LOST_IN_MID_CALL)),
             (Some(text), Err(_)) => {
                 self.memory.coordinator_lost(self.calls.call());
@@ -487,11 +497,12 @@ impl<'a> Exchange<'a> {
     }
 
     async fn read_response(&mut self, index: usize) -> Result<http::Response, Failed> {
-        let link = &mut self.lines[index].link;
+        let Line { link, member, .. } = &mut self.lines[index];
         link.inward = Inward::Raw;
         tokio::select! {
             biased;
             response = http::read_response(link) => response.map_err(|_| Failed::Lost),
+            () = given_up(self.session, member) => Err(Failed::Lost),
             () = self.client.left() => Err(Close::ClientGone { last_data: false }.into()),
         }
     }
@@ -528,8 +539,8 @@ impl<'a> Exchange<'a> {
 
     /// Reads a reply's head, and what has come with it, into `answer`. True: it is the whole reply.
     async fn read_reply(&mut self, index: usize) -> Result<bool, Failed> {
-        let Self { client, lines, replies, answer, .. } = self;
-        let link = &mut lines[index].link;
+        let Self { session, client, lines, replies, answer, .. } = self;
+        let Line { link, member, .. } = &mut lines[index];
         replies.reset();
         answer.clear();
         let mut head = false;
@@ -542,6 +553,7 @@ impl<'a> Exchange<'a> {
                 tokio::select! {
                     biased;
                     more = link.more() => more.map_err(|_| Failed::Lost)?,
+                    () = given_up(session, member) => return Err(Failed::Lost),
                     () = client.left() => {
                         return Err(Close::ClientGone { last_data: false }.into());
                     }
@@ -588,6 +600,20 @@ impl<'a> Exchange<'a> {
         }
         self.client.queue(&reply);
         self.client.flush().await.map_err(|_| Close::ClientGone { last_data: true })
+    }
+}
+
+/// Ends when the pool wants connections to a member that is down to end. A coordinator that hangs
+/// closes nothing, and a call may take hours: only its monitor can tell.
+async fn given_up(session: &Session, member: &MemberState) {
+    if session.pool.config.service_down == ServiceDown::None {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(DOWN_CHECK).await;
+        if session.worker.shared.balancer().is_down(member.id) {
+            return;
+        }
     }
 }
 

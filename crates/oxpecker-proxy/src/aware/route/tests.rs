@@ -1,3 +1,5 @@
+//! Where calls go, by tables: known handles, forgotten ones, tagged ones.
+
 use std::collections::HashMap;
 
 use oxpecker_wire::scan::{CallScanner, Dialect, Progress};
