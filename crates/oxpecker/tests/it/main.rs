@@ -8,6 +8,7 @@
 
 mod admission;
 mod as_root;
+mod aware;
 mod choosing;
 mod clients;
 mod command_line;

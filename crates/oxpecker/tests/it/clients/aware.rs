@@ -326,3 +326,24 @@ fn a_statement_of_two_megabytes_and_a_million_rows_pass() {
         number(&cluster.coordinators[0], "/queries?json", "num_executing_queries") == 0
     });
 }
+
+/// Two hundred sessions, a third of them on a coordinator that is killed: each of these reads one
+/// error in words and goes on after opening a new session over its old connection.
+#[test]
+fn a_coordinator_killed_under_two_hundred_sessions_breaks_no_connection() {
+    let mut cluster = aware(3).args(&["--fe-service-threads=256"]).start();
+    let mut command = clients::python(&script("raw_sessions.py"));
+    let front = cluster.front(21_050).ip().to_string();
+    command.args([&front, "21050", "storm", "200"]);
+    let mut client = clients::Client::start(command);
+    let counts = client.ask("open");
+    let killed = 1;
+    let pid = cluster.coordinators[killed].pid().to_string();
+    let theirs = counts.split(' ').find_map(|entry| entry.strip_prefix(&format!("{pid}:")));
+    let theirs: u32 = theirs.unwrap().parse().unwrap();
+    assert!((66..=67).contains(&theirs), "{counts}");
+    cluster.coordinators[killed].kill();
+    assert_eq!(client.ask("run"), format!("ok {} told {theirs} broken 0", 200 - theirs));
+    assert_eq!(client.ask("reopen"), format!("ok {theirs} told 0 broken 0"));
+    assert_eq!(client.ask("run"), "ok 200 told 0 broken 0");
+}

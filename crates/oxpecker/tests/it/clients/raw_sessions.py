@@ -2,6 +2,9 @@
 
 usage: raw_sessions.py HOST PORT sessions N    N sessions in turn; process ids and how often
        raw_sessions.py HOST PORT hue N         N statements in one session over 12 connections
+       raw_sessions.py HOST PORT storm N       N sessions steered by lines: open (how many on which
+                                               process), run (a statement in each), reopen (those
+                                               that were told of an error)
        raw_sessions.py HOST PORT lost 1        a session steered by lines: pid, run, reopen
        raw_sessions.py HOST PORT known N [HOST2]
                                                who of N connections, to HOST2 if it is given but
@@ -79,6 +82,39 @@ if what == "sessions":
         connection.close()
     for entry in seen.items():
         print("%d %d" % entry)
+elif what == "storm":
+    pool = [[Connection(), None] for _ in range(count)]
+    told = pool
+
+    def run(entries):
+        """In each session a statement; the entries whose session is no more."""
+        ok, gone, broken = 0, [], 0
+        for entry in entries:
+            try:
+                status = entry[0].ExecuteStatement(TExecuteStatementReq(entry[1], "select 1")).status
+            except Exception:
+                broken += 1
+                continue
+            if status.statusCode == TStatusCode.SUCCESS_STATUS:
+                ok += 1
+            elif "Invalid session id" in status.errorMessage:
+                gone.append(entry)
+            else:
+                broken += 1
+        print("ok %d told %d broken %d" % (ok, len(gone), broken))
+        return gone
+
+    for line in sys.stdin:
+        if line.strip() == "run":
+            told = run(pool)
+            continue
+        for entry in told:
+            entry[1] = open_session(entry[0])
+        if line.strip() == "reopen":
+            told = run(told)
+        else:
+            seen = collections.Counter(pid(session, lambda: connection) for connection, session in pool)
+            print(" ".join("%d:%d" % entry for entry in seen.items()))
 elif what == "lost":
     connection = Connection()
     session = open_session(connection)
