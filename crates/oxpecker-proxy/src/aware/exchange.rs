@@ -213,10 +213,16 @@ impl<'a> Exchange<'a> {
                 Err(_) => return Err(gone()),
             }
         }
-        let mut request = match http::read_request(&mut self.client).await {
-            Ok(Ok(request)) => request,
-            Ok(Err(bad)) => return Err(self.refuse_request(bad).await),
-            Err(_) => return Err(gone()),
+        // Begun heads are finished soon, or never.
+        let patience = self.session.policy.config.protocol_profile.handshake_timeout;
+        let mut request = match timeout(patience, http::read_request(&mut self.client)).await {
+            Ok(Ok(Ok(request))) => request,
+            Ok(Ok(Err(bad))) => return Err(self.refuse_request(bad).await),
+            Ok(Err(_)) => return Err(gone()),
+            Err(_) => {
+                self.client.endpoint().stream().reset_on_close();
+                return Err(Next::Close(Close::ClientTimeout));
+            }
         };
         if request.take_expectation() {
             self.client.queue_bare(b"HTTP/1.1 100 Continue\r\n\r\n");

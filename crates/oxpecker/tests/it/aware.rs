@@ -164,6 +164,18 @@ fn smuggled_requests_are_refused_and_reach_nobody() {
     assert_eq!(member.accepted(), 0);
 }
 
+/// Otherwise a few thousand clients that never finish their first line would hold all places.
+#[test]
+fn a_head_that_is_never_finished_ends_with_the_handshake_timeout() {
+    let site = aware("hs2-http", "").profile("handshake_timeout = \"300ms\"");
+    let member = Member::silent(site.member_addr(1));
+    let gateway = site.start();
+    let mut client = connect(site.front());
+    client.say(b"POST /cliservice HTTP/1.1\r\nHost:");
+    assert_eq!(client.hear_rest(), (Vec::new(), Ending::Reset));
+    assert_eq!((&*gateway.wait_record(1).letters, member.accepted()), ("cD", 0));
+}
+
 #[track_caller]
 fn check_bounded(gateway: &Gateway, before: u64) {
     let after = gateway.rss_bytes();
