@@ -2,7 +2,7 @@
 //!
 //! Two ways, by how a client begins ([`login`]):
 //!
-//! - *route* ([`exchange`], [`reach`]): without a log-in, with PLAIN or over [`http`], every call goes to the coordinator
+//! - *route* ([`exchange`], [`reach`], [`pass`]): without a log-in, with PLAIN or over [`http`], every call goes to the coordinator
 //!   that owns its handle, over a line ([`line`]) that is authenticated as the same client;
 //! - *follow* ([`follow`]): with any other mechanism the connection stays with one member and is
 //!   read as it passes. What is no Thrift at all is passed on as it is.
@@ -18,6 +18,7 @@ mod learn;
 mod line;
 mod link;
 mod login;
+mod pass;
 pub(crate) mod place;
 mod reach;
 pub(crate) mod registry;
