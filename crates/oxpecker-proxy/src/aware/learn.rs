@@ -90,9 +90,9 @@ impl Memory {
     fn new_session(&self, id: Option<Id>, place: &Place, user: &str, do_as: &str) -> Arc<Session> {
         // Whoever logged in is who it is, whatever the call claims.
         let user = self.login.as_deref().unwrap_or(user);
-        let words = [user, do_as, &*self.client];
+        let words = [&*self.policy.config.name, user, do_as, &*self.client];
         let load = self.shared.sessions.operations_at(&place.host);
-        Arc::new(Session::new(id, place.clone(), Arc::clone(&self.policy), words, load))
+        Arc::new(Session::new(id, place.clone(), words, load))
     }
 
     /// The call was answered by `place`; its reply had so many bytes.

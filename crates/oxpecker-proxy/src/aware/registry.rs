@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use oxpecker_wire::scan::handle::Id;
 
 use super::place::Place;
-use crate::state::VirtualState;
 
 const SHARDS: usize = 16;
 /// For each shard.
@@ -93,7 +92,7 @@ pub(crate) struct Session {
     /// `None` for Beeswax, where the connection is the session.
     pub(crate) id: Option<Id>,
     pub(crate) place: Place,
-    pub(crate) policy: Arc<VirtualState>,
+    pub(crate) virtual_server: Box<str>,
     pub(crate) user: Box<str>,
     pub(crate) do_as: Box<str>,
     pub(crate) client: Box<str>,
@@ -110,14 +109,13 @@ impl Session {
     pub(crate) fn new(
         id: Option<Id>,
         place: Place,
-        policy: Arc<VirtualState>,
-        [user, do_as, client]: [&str; 3],
+        [virtual_server, user, do_as, client]: [&str; 4],
         load: Arc<AtomicU32>,
     ) -> Self {
         Self {
             id,
             place,
-            policy,
+            virtual_server: virtual_server.into(),
             user: user.into(),
             do_as: do_as.into(),
             client: client.into(),
@@ -160,7 +158,7 @@ impl Session {
     fn view(&self) -> SessionView {
         SessionView {
             id: self.id.map(|id| id.to_string()).unwrap_or_default(),
-            virtual_server: self.policy.config.name.clone(),
+            virtual_server: self.virtual_server.to_string(),
             coordinator: self.place.to_string(),
             user: self.user.to_string(),
             do_as: self.do_as.to_string(),
@@ -268,7 +266,7 @@ impl Operation {
         OperationView {
             id: self.id.to_string(),
             session: session.id.map(|id| id.to_string()).unwrap_or_default(),
-            virtual_server: session.policy.config.name.clone(),
+            virtual_server: session.virtual_server.to_string(),
             coordinator: session.place.to_string(),
             user: session.user.to_string(),
             do_as: session.do_as.to_string(),
@@ -461,3 +459,6 @@ impl Registry {
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
