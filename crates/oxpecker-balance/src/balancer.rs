@@ -18,7 +18,7 @@ use crate::node::Nodes;
 use crate::persistence::Table;
 use crate::pool::{Contender, Pool};
 use crate::spec::{
-    AdminState, MemberId, Now, PoolId, PoolSpec, ProbeOutcome, Request, TableId, TableSpec,
+    AdminState, Health, MemberId, Now, PoolId, PoolSpec, ProbeOutcome, Request, TableId, TableSpec,
 };
 
 /// All balancing state. Ordered maps throughout: the same calls give the same answers everywhere.
@@ -131,6 +131,41 @@ impl Balancer {
         let (member_open, node_open) = (member.counts.open, node.counts.open);
         let load = Load { member: member_open, node: node_open, pool: pool.counts.open };
         Ok(Choice { member: member.id, load, by: picked.by })
+    }
+
+    /// Counts a connection that had to go to this member: it alone knows what the client asks for.
+    /// Neither health nor admin state nor limits are asked; `release` it without a table.
+    ///
+    /// `None`, and nothing to release, when the member is not configured any more.
+    pub fn attach(&mut self, member: MemberId) -> Option<Load> {
+        let pool = self.pools.get_mut(self.homes.get(&member)?)?;
+        let member = pool.members.iter_mut().find(|m| m.id == member)?;
+        let node = &mut self.nodes[member.node];
+        member.counts.opened();
+        node.counts.opened();
+        pool.counts.opened();
+        Some(Load { member: member.counts.open, node: node.counts.open, pool: pool.counts.open })
+    }
+
+    /// Tells how many operations run at the member's node, for `Method::LeastOperations`.
+    pub fn set_operations(&mut self, member: MemberId, operations: u32) {
+        if let Some(node) = self.member_in_force(member).map(|member| member.node) {
+            self.nodes[node].operations = operations;
+        }
+    }
+
+    /// The member takes new sessions: enabled, and not known to be down or leaving.
+    pub fn takes_new(&self, member: MemberId) -> bool {
+        self.member_in_force(member).is_some_and(|member| {
+            member.admin_state == AdminState::Enabled
+                && !matches!(member.monitor.recorded().0, Health::Down | Health::Quiescing)
+        })
+    }
+
+    /// The member is known to be down; false for one that is not configured any more.
+    pub fn is_down(&self, member: MemberId) -> bool {
+        let down = |member: &Member| member.monitor.recorded().0 == Health::Down;
+        self.member_in_force(member).is_some_and(down)
     }
 
     /// The connection that `choose` counted is over, or its connect failed.
@@ -261,6 +296,12 @@ impl Balancer {
         if let Some(table) = self.tables.get_mut(&table) {
             table.clear();
         }
+    }
+
+    /// A member of the current configuration.
+    fn member_in_force(&self, member: MemberId) -> Option<&Member> {
+        let pool = self.pools.get(self.homes.get(&member)?)?;
+        pool.members.iter().find(|m| m.id == member)
     }
 
     /// A member of the current configuration, and its pool.

@@ -23,7 +23,7 @@ pub(crate) struct Candidate {
     pub(crate) weight: u16,
     /// In thousandths, less than `weight` during slow start, never 0.
     pub(crate) effective_weight: u32,
-    /// Open connections, by the pool's scope.
+    /// Open connections by the pool's scope, or running operations.
     pub(crate) load: u32,
     pub(crate) name_hash: u64,
     /// Turns earned and not yet taken in the rotation; written back to the member.
@@ -54,7 +54,8 @@ pub(crate) fn pick(
 ) -> Option<usize> {
     match method {
         Method::RoundRobin => round_robin::pick(candidates),
-        Method::LeastConnections => least_connections::pick(candidates),
+        // What is fewest is in the candidates' load.
+        Method::LeastConnections | Method::LeastOperations => least_connections::pick(candidates),
         Method::SourceHash => source_hash::pick(candidates, client),
         Method::RandomTwo => random_two::pick(candidates, random),
     }

@@ -13,6 +13,8 @@ pub(crate) struct NodeId(usize);
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) counts: Counts,
+    /// Running operations over all its ports, as last told.
+    pub(crate) operations: u32,
     pub(crate) members: u32,
 }
 

@@ -51,6 +51,8 @@ pub enum Method {
     /// Rendezvous hash of the (masked by nothing) client address and the member's name.
     SourceHash,
     RandomTwo,
+    /// Fewest running operations at the node, as last told by `Balancer::set_operations`.
+    LeastOperations,
 }
 
 /// Whose connections count: the member's own, or all to its node over every pool.

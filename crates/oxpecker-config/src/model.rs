@@ -356,6 +356,10 @@ pub struct Virtual {
     pub pool: usize,
     pub kind: VirtualKind,
     pub protocol: Protocol,
+    /// End connections that do not speak `protocol`, instead of passing them on unread.
+    pub strict_protocol: bool,
+    /// Keys of self-routing handles: the first signs, all are believed. Empty = a table in memory.
+    pub handle_keys: Vec<PathBuf>,
     pub persistence: Option<Persistence>,
     pub protocol_profile: ProtocolProfile,
     pub tls_client: Option<TlsClient>,

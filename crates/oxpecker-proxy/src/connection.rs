@@ -1,7 +1,7 @@
 //! One client connection's life: prelude, choice of a member, connect, relay, record.
 
 mod client_tls;
-mod establish;
+pub(crate) mod establish;
 mod prelude;
 pub(crate) mod registry;
 
@@ -13,8 +13,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oxpecker_balance::balancer::Load;
 use oxpecker_balance::spec::MemberId;
+use oxpecker_config::model::Protocol;
 use tokio::time::Instant;
 
+use crate::aware;
 use crate::counters::Moved;
 use crate::endpoint::Endpoint;
 use crate::limit::Permit;
@@ -60,13 +62,19 @@ pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Outp
     async move {
         session.registered.conn.attach().await;
         let mut client = Endpoint::Plain(stream);
+        if session.policy.config.protocol != Protocol::Tcp {
+            // Boxed: an opaque connection shall not pay for it.
+            let close = Box::pin(aware::serve(&mut session, client)).await;
+            let bytes = session.particulars().bytes;
+            return session.finish(close, bytes);
+        }
         loop {
             // Boxed: everything up to the relay is short and large, the relay is long and small.
             let mut relay = match Box::pin(establish::establish(&mut session, client)).await {
                 Ok(relay) => relay,
                 Err(close) => return session.finish(close, (0, 0)),
             };
-            let end = relay.run(&*session).await;
+            let end = relay.run(&mut *session).await;
             let bytes = relay.totals();
             if !matches!(end, End::Cut(Cut::Reselect)) || bytes != (0, 0) {
                 session.note_truncation(&relay);
@@ -80,7 +88,7 @@ pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Outp
     }
 }
 
-fn close_of(end: &End, member_finished: bool) -> Close {
+pub(crate) fn close_of(end: &End, member_finished: bool) -> Close {
     match end {
         End::Finished => Close::Finished,
         End::ClientGone => Close::ClientGone { last_data: member_finished },
@@ -95,38 +103,40 @@ fn close_of(end: &End, member_finished: bool) -> Close {
 
 /// What is known of a connection; boxed, so that an idle one costs its size once.
 pub(crate) struct Session {
-    worker: Arc<Worker>,
-    policy: Arc<VirtualState>,
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) policy: Arc<VirtualState>,
     /// The policy's pool, or another one by the name that the client's TLS asked for.
-    pool: Arc<PoolState>,
-    client: ClientAddr,
+    pub(crate) pool: Arc<PoolState>,
+    pub(crate) client: ClientAddr,
     accepted: Timestamp,
     started: Instant,
     queued: Option<Duration>,
     connected: Option<Duration>,
-    last_member: Option<Arc<MemberState>>,
+    pub(crate) last_member: Option<Arc<MemberState>>,
     /// The member that counts this connection; given back whatever happens, see `Drop`.
-    lease: Option<MemberId>,
-    counts: Counts,
+    pub(crate) lease: Option<MemberId>,
+    pub(crate) counts: Counts,
     particulars: Option<Box<Particulars>>,
-    registered: Registered,
+    pub(crate) registered: Registered,
     process: Permit,
     own: Permit,
 }
 
 /// What most connections do not have.
 #[derive(Default)]
-struct Particulars {
+pub(crate) struct Particulars {
     /// Where the client wanted to go, when a PROXY header said so.
     destination: Option<SocketAddr>,
     /// What TLS with the client agreed on.
     tls: Option<TlsFacts>,
     /// Members that were given up for another.
-    tried: Vec<MemberId>,
+    pub(crate) tried: Vec<MemberId>,
+    /// From the client and to it, where the protocol is read: many relays, one connection.
+    pub(crate) bytes: (u64, u64),
 }
 
 impl Session {
-    fn client_ip(&self) -> IpAddr {
+    pub(crate) fn client_ip(&self) -> IpAddr {
         match &self.client {
             ClientAddr::Ip(address) => address.ip().to_canonical(),
             // All Unix-socket clients are on this machine.
@@ -134,11 +144,11 @@ impl Session {
         }
     }
 
-    fn particulars(&mut self) -> &mut Particulars {
+    pub(crate) fn particulars(&mut self) -> &mut Particulars {
         self.particulars.get_or_insert_default()
     }
 
-    fn tried(&self) -> &[MemberId] {
+    pub(crate) fn tried(&self) -> &[MemberId] {
         self.particulars.as_ref().map_or(&[], |particulars| &particulars.tried)
     }
 
@@ -151,7 +161,7 @@ impl Session {
     }
 
     /// Gives the member back; the load still counts this connection.
-    fn release(&mut self) -> Option<Load> {
+    pub(crate) fn release(&mut self) -> Option<Load> {
         let member = self.lease.take()?;
         let shared = &self.worker.shared;
         let persisted = self.policy.table.map(|table| (table, self.client_ip()));
@@ -159,6 +169,14 @@ impl Session {
         self.pool.queue.first_may_try();
         self.registered.conn.set_member(None);
         Some(load)
+    }
+
+    /// Adds bytes that passed to the counts of the virtual server and of a member.
+    pub(crate) fn count(&self, up: Moved, down: Moved, member: Option<&MemberState>) {
+        self.policy.traffic.add(self.worker.index, up, down);
+        if let Some(member) = member {
+            member.traffic.add(self.worker.index, up, down);
+        }
     }
 
     fn note_truncation(&mut self, relay: &Relay) {

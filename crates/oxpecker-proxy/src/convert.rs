@@ -10,11 +10,8 @@ pub(crate) fn pool(pool: &model::Pool, nodes: &[model::Node]) -> spec::PoolSpec 
         name: pool.name.clone(),
         method: match pool.method {
             model::Method::RoundRobin => spec::Method::RoundRobin,
-            // Operations are counted where the protocol is read; an opaque relay has
-            // connections to go by.
-            model::Method::LeastConnections | model::Method::LeastOperations => {
-                spec::Method::LeastConnections
-            }
+            model::Method::LeastConnections => spec::Method::LeastConnections,
+            model::Method::LeastOperations => spec::Method::LeastOperations,
             model::Method::SourceHash => spec::Method::SourceHash,
             model::Method::RandomTwo => spec::Method::RandomTwo,
         },

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
@@ -16,6 +17,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::accept::Listening;
+use crate::aware::place::Place;
+use crate::aware::tags::{self, Tags};
+use crate::aware::{OperationView, SessionView};
 use crate::connection::registry::Cut;
 use crate::convert;
 use crate::counters::Traffic;
@@ -65,6 +69,16 @@ pub enum ApplyError {
         #[source]
         source: Box<TlsError>,
     },
+    #[error(
+        "failed to read the handle key `{file}` of virtual server `{virtual_server}`; make one \
+         with `openssl rand -out {file} 32`"
+    )]
+    HandleKey {
+        virtual_server: String,
+        file: String,
+        #[source]
+        source: io::Error,
+    },
     #[error("failed to set up TLS for the monitor of pool `{pool}`")]
     MonitorTls {
         pool: String,
@@ -89,6 +103,7 @@ pub enum ApplyError {
 struct TlsSetup {
     virtuals: Vec<Arc<TlsSides>>,
     monitors: Vec<Option<Arc<ClientTls>>>,
+    tags: Vec<Option<Arc<Tags>>>,
 }
 
 /// What a drain ended with.
@@ -168,6 +183,22 @@ impl Gateway {
         Ok(gateway)
     }
 
+    /// The sessions that are known, of virtual servers that read the protocol.
+    pub fn sessions(&self) -> Vec<SessionView> {
+        self.shared.sessions.session_views()
+    }
+
+    /// Operations that are open, and the latest that are over.
+    pub fn operations(&self) -> Vec<OperationView> {
+        self.shared.sessions.operation_views()
+    }
+
+    /// `hook` is told of every operation when it is over, on the thread of its connection: it must
+    /// not wait. Only the first hook is kept.
+    pub fn on_operation_end(&self, hook: impl Fn(&OperationView) + Send + Sync + 'static) {
+        self.shared.sessions.on_operation_end(Box::new(hook));
+    }
+
     /// Replaces the configuration: all or nothing. Listeners and connections that stay are not
     /// touched; counts, health, persistence and admin states are kept by name.
     pub async fn apply(&mut self, config: &Config) -> Result<(), ApplyError> {
@@ -233,6 +264,7 @@ impl Gateway {
         Ok(TlsSetup {
             virtuals: config.virtuals.iter().map(set_up).collect::<Result<_, _>>()?,
             monitors: config.pools.iter().map(monitor).collect::<Result<_, _>>()?,
+            tags: config.virtuals.iter().map(handle_tags).collect::<Result<_, _>>()?,
         })
     }
 
@@ -300,8 +332,8 @@ impl Gateway {
         let virtuals = config
             .virtuals
             .iter()
-            .zip(tls.virtuals)
-            .filter_map(|(virtual_server, tls)| {
+            .zip(tls.virtuals.into_iter().zip(tls.tags))
+            .filter_map(|(virtual_server, (tls, tags))| {
                 let name = &config.pools[virtual_server.pool].name;
                 let pool = pools.iter().find(|pool| pool.config.name == *name)?;
                 let route = |route: &SniRoute| {
@@ -311,7 +343,7 @@ impl Gateway {
                 };
                 let sni_routes = virtual_server.sni_routes.iter().filter_map(route).collect();
                 let state = self.virtual_state(virtual_server, pool, tls, &old, &balancer);
-                Some(Arc::new(VirtualState { sni_routes, ..state }))
+                Some(Arc::new(VirtualState { sni_routes, tags, ..state }))
             })
             .collect();
         let topology = Arc::new(Topology { virtuals, pools, nodes });
@@ -343,6 +375,10 @@ impl Gateway {
                     |member| Arc::clone(&member.probe_now),
                 ),
                 tls_failed: OncePer::default(),
+                operations: self
+                    .shared
+                    .sessions
+                    .operations_at(&Place::host_of(&nodes[member.node].host)),
             }))
         });
         let members = members.collect();
@@ -379,6 +415,7 @@ impl Gateway {
             connections,
             traffic: known.map_or_else(|| self.new_traffic(), |known| Arc::clone(&known.traffic)),
             tls,
+            tags: None,
             sni_routes: Vec::new(),
         }
     }
@@ -523,11 +560,30 @@ impl Drop for Gateway {
     }
 }
 
+/// Reads the keys of a virtual server's self-routing handles.
+fn handle_tags(virtual_server: &Virtual) -> Result<Option<Arc<Tags>>, ApplyError> {
+    let read = |file: &PathBuf| {
+        let key = std::fs::read(file).and_then(|key| {
+            let long_enough = key.len() >= tags::KEY_BYTES_MIN;
+            let short = || format!("{} bytes are too few for a key", key.len());
+            if long_enough { Ok(key) } else { Err(io::Error::other(short())) }
+        });
+        key.map_err(|source| ApplyError::HandleKey {
+            virtual_server: virtual_server.name.clone(),
+            file: file.display().to_string(),
+            source,
+        })
+    };
+    let keys: Vec<_> = virtual_server.handle_keys.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Tags::new(&keys).map(Arc::new))
+}
+
 async fn expire(shared: Arc<Shared>) {
     let mut tick = tokio::time::interval(EXPIRE_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        shared.sessions.expire();
         let changes = shared.balancer().expire(shared.now());
         for change in changes {
             shared.health_changed(&change, "time to try it again");

@@ -5,6 +5,7 @@
 //! the caller's runtime runs probes and name look-ups. See ARCHITECTURE.md.
 
 mod accept;
+mod aware;
 mod connection;
 mod convert;
 mod counters;
@@ -23,6 +24,7 @@ mod state;
 mod tls;
 mod worker;
 
+pub use aware::{OperationEnd, OperationView, SessionView};
 pub use gateway::{ApplyError, Drained, Gateway};
 pub use listener::ListenError;
 pub use log::{Log, LogError, RecordSink};

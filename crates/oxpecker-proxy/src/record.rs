@@ -113,7 +113,9 @@ impl fmt::Display for ClientAddr {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Close {
     Finished,
-    ClientGone { last_data: bool },
+    ClientGone {
+        last_data: bool,
+    },
     ClientGoneEarly,
     ClientTimeout,
     IdleTimeout,
@@ -133,6 +135,9 @@ pub(crate) enum Close {
     NoResources,
     MemberDown,
     OperatorDrain,
+    /// What the client said is not what the virtual server's protocol has.
+    Unreadable,
+    LoginFailed,
 }
 
 impl Close {
@@ -151,7 +156,12 @@ impl Close {
             Self::QueueFull => "SQ",
             Self::QueueTimeout => "sQ",
             Self::ClientLeftQueue => "CQ",
-            Self::Denied | Self::BadPrelude | Self::TlsFailed | Self::TooManyHandshakes => "PR",
+            Self::Denied
+            | Self::BadPrelude
+            | Self::TlsFailed
+            | Self::TooManyHandshakes
+            | Self::Unreadable
+            | Self::LoginFailed => "PR",
             Self::ChallengeAnswered => "LR",
             Self::NoResources => "RC",
             Self::MemberDown => "DD",
@@ -191,6 +201,8 @@ impl Close {
             Self::NoResources => "out of descriptors, ports, memory or permission",
             Self::MemberDown => "member was marked down",
             Self::OperatorDrain => "drain deadline",
+            Self::Unreadable => "the client does not speak the virtual server's protocol",
+            Self::LoginFailed => "the log-in was refused",
         }
     }
 }

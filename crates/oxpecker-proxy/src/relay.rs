@@ -29,6 +29,11 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
 }
 
+/// Runs `work` with the thread's scratch buffer, which must not be asked for again inside.
+pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut [u8]) -> T) -> T {
+    SCRATCH.with_borrow_mut(|scratch| work(scratch))
+}
+
 /// How long silence may last; `None` = for ever.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
@@ -36,6 +41,9 @@ pub(crate) struct Patience {
     pub(crate) member: Option<Duration>,
     pub(crate) idle: Option<Duration>,
 }
+
+/// Who is busy at the end of its patience is asked again after this.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a relay is over.
 #[derive(Debug)]
@@ -60,6 +68,40 @@ pub(crate) trait Watch {
     fn moved(&self, up: Moved, down: Moved);
     /// Ready when the connection is to end. Asked on every poll.
     fn poll_cut(&self) -> Poll<Cut>;
+    /// Wants to see every byte: nothing may go past it through a kernel pipe.
+    const READS: bool = false;
+    /// Something is under way that silence must not end.
+    fn is_busy(&self) -> bool {
+        false
+    }
+    /// Bytes that are about to be passed on, if `READS`.
+    fn saw(&mut self, _: Way, _: &[u8]) {}
+}
+
+/// Which direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From the client to the member.
+    Up,
+    Down,
+}
+
+/// Shows one direction's bytes to whoever watches.
+pub(crate) struct Tap<'a, W: Watch> {
+    way: Way,
+    watch: &'a mut W,
+}
+
+impl<W: Watch> Tap<'_, W> {
+    fn reads(&self) -> bool {
+        W::READS
+    }
+
+    fn saw(&mut self, bytes: &[u8]) {
+        if W::READS {
+            self.watch.saw(self.way, bytes);
+        }
+    }
 }
 
 /// Small on purpose: with its two streams it is most of what an idle connection costs.
@@ -80,7 +122,7 @@ impl Relay {
 
     /// Relays until either side or `watch` ends it. What could not be delivered is dropped with
     /// the relay; a side that did not end cleanly is passed on as a reset.
-    pub(crate) async fn run(&mut self, watch: &impl Watch) -> End {
+    pub(crate) async fn run(&mut self, watch: &mut impl Watch) -> End {
         let end = match self.deadline(watch) {
             None => std::future::poll_fn(|cx| self.poll(cx, watch)).await,
             Some((deadline, _)) => {
@@ -134,12 +176,12 @@ impl Relay {
         self.client
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, watch: &impl Watch) -> Poll<End> {
+    fn poll(&mut self, cx: &mut Context<'_>, watch: &mut impl Watch) -> Poll<End> {
         if let Poll::Ready(cut) = watch.poll_cut() {
             return Poll::Ready(End::Cut(cut));
         }
         let (up_before, down_before) = (self.up.moved(), self.down.moved());
-        let end = SCRATCH.with_borrow_mut(|scratch| self.poll_flows(cx, scratch));
+        let end = SCRATCH.with_borrow_mut(|scratch| self.poll_flows(cx, scratch, watch));
         let (up, down) = (self.up.moved() - up_before, self.down.moved() - down_before);
         if up.reads + down.reads > 0 {
             self.active = Instant::now();
@@ -158,8 +200,15 @@ impl Relay {
         end
     }
 
-    fn poll_flows(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<End> {
-        match self.up.poll(cx, &mut self.client, &mut self.member, scratch, self.down.is_done()) {
+    fn poll_flows<W: Watch>(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+        watch: &mut W,
+    ) -> Poll<End> {
+        let last = self.down.is_done();
+        let tap = Tap { way: Way::Up, watch };
+        match self.up.poll(cx, &mut self.client, &mut self.member, scratch, last, tap) {
             FlowPoll::Pending | FlowPoll::Done => {}
             FlowPoll::Failed(Peer::From) => return Poll::Ready(End::ClientGone),
             // The member takes no more, but its last words may still lie unread: the other
@@ -170,7 +219,9 @@ impl Relay {
                 self.down.cut_off();
             }
         }
-        match self.down.poll(cx, &mut self.member, &mut self.client, scratch, self.up.is_done()) {
+        let last = self.up.is_done();
+        let tap = Tap { way: Way::Down, watch };
+        match self.down.poll(cx, &mut self.member, &mut self.client, scratch, last, tap) {
             FlowPoll::Pending => Poll::Pending,
             FlowPoll::Done if self.up.is_broken() => Poll::Ready(End::MemberGone),
             FlowPoll::Done if self.up.is_done() => Poll::Ready(End::Finished),
@@ -203,10 +254,14 @@ impl Relay {
     ) -> Poll<End> {
         while sleep.as_mut().poll(cx).is_ready() {
             let Some((deadline, end)) = self.deadline(watch) else { return Poll::Pending };
-            if deadline <= Instant::now() {
+            let now = Instant::now();
+            if deadline > now {
+                sleep.as_mut().reset(deadline);
+            } else if watch.is_busy() {
+                sleep.as_mut().reset(now + BUSY_PAUSE);
+            } else {
                 return Poll::Ready(end());
             }
-            sleep.as_mut().reset(deadline);
         }
         Poll::Pending
     }

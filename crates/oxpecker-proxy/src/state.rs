@@ -5,7 +5,7 @@
 //! and connections that began under an old snapshot keep it until they end.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -14,6 +14,8 @@ use oxpecker_balance::spec::{Health, MemberId, Now, PoolId, TableId};
 use oxpecker_config::model::{self, Host, ServiceDown};
 use tokio::sync::Notify;
 
+use crate::aware;
+use crate::aware::tags::Tags;
 use crate::connection::registry::{Cut, Registry};
 use crate::counters::Traffic;
 use crate::limit::{Limit, Queue};
@@ -33,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) connections: Arc<Limit>,
     pub(crate) registries: Vec<Arc<Registry>>,
     topology: RwLock<Arc<Topology>>,
+    /// Sessions and operations of virtual servers that read the protocol.
+    pub(crate) sessions: aware::registry::Registry,
     pub(crate) warnings: Warnings,
     /// What certificate authorities are to be answered.
     pub(crate) challenges: Arc<Challenges>,
@@ -62,6 +66,8 @@ pub(crate) struct VirtualState {
     pub(crate) connections: Arc<Limit>,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) tls: Arc<TlsSides>,
+    /// Keys of self-routing handles; `None` = only the registry knows where handles belong.
+    pub(crate) tags: Option<Arc<Tags>>,
     /// Names, with `*.` for one label, and the pools that clients asking for them get.
     pub(crate) sni_routes: Vec<(String, Arc<PoolState>)>,
 }
@@ -96,6 +102,8 @@ pub(crate) struct MemberState {
     /// A client could not connect: look at once, not at the next interval.
     pub(crate) probe_now: Arc<Notify>,
     pub(crate) tls_failed: OncePer,
+    /// Running operations of its node, over all pools and ports.
+    pub(crate) operations: Arc<AtomicU32>,
 }
 
 #[derive(Debug)]
@@ -146,6 +154,7 @@ impl Shared {
             connections,
             registries: (0..workers).map(|_| Arc::default()).collect(),
             topology: RwLock::default(),
+            sessions: aware::registry::Registry::default(),
             warnings: Warnings::default(),
             challenges: Arc::default(),
         }

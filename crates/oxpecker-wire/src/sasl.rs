@@ -74,6 +74,43 @@ pub fn plain_response(user: &str, password: &str) -> Result<Vec<u8>, NulInCreden
     Ok([b"\0", user.as_bytes(), b"\0", password.as_bytes()].concat())
 }
 
+/// Why a PLAIN response is not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainFault {
+    Malformed,
+    /// It asks to act as somebody else than it proves to be. impalad would not compare the two.
+    OtherAuthzid,
+}
+
+impl fmt::Display for PlainFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "the PLAIN response is malformed",
+            Self::OtherAuthzid => "the authorization identity differs from the user name",
+        })
+    }
+}
+
+impl std::error::Error for PlainFault {}
+
+/// User and password of a PLAIN response, `authzid NUL authcid NUL password`.
+pub fn read_plain_response(bytes: &[u8]) -> Result<(&str, &str), PlainFault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| PlainFault::Malformed)?;
+    let mut parts = text.split('\0');
+    let (Some(authzid), Some(user), Some(password), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(PlainFault::Malformed);
+    };
+    if user.is_empty() {
+        return Err(PlainFault::Malformed);
+    }
+    if !authzid.is_empty() && authzid != user {
+        return Err(PlainFault::OtherAuthzid);
+    }
+    Ok((user, password))
+}
+
 /// Appends a negotiation frame.
 ///
 /// Payloads are mechanism names and credentials: kilobytes, so the length always fits.
@@ -111,6 +148,16 @@ mod tests {
         write_negotiation(Status::Start, MECHANISM_PLAIN.as_bytes(), &mut bytes);
         write_negotiation(Status::Ok, &plain_response("alice", "secret").unwrap(), &mut bytes);
         assert_eq!(bytes, b"\x01\0\0\0\x05PLAIN\x02\0\0\0\x0d\0alice\0secret");
+    }
+
+    #[test]
+    fn nobody_acts_as_somebody_else() {
+        assert_eq!(read_plain_response(b"\0alice\0x"), Ok(("alice", "x")));
+        assert_eq!(read_plain_response(b"alice\0alice\0x"), Ok(("alice", "x")));
+        assert_eq!(read_plain_response(b"root\0alice\0x"), Err(PlainFault::OtherAuthzid));
+        for bad in [&b""[..], b"alice", b"\0alice", b"\0alice\0x\0", b"\0\0x", b"\0\xff\0x"] {
+            assert_eq!(read_plain_response(bad), Err(PlainFault::Malformed), "{bad:?}");
+        }
     }
 
     #[test]

@@ -364,6 +364,22 @@ impl Writer {
         writer
     }
 
+    /// Starts an answer in the strict form, as servers always write it.
+    pub fn answer(kind: MessageKind, method: &[u8], sequence: i32) -> Self {
+        let mut writer = Self { bytes: Vec::with_capacity(256) };
+        writer.bytes.extend_from_slice(&VERSION_STRICT.to_be_bytes());
+        writer.bytes.extend_from_slice(&[0, kind as u8]);
+        writer.binary(method);
+        writer.bytes.extend_from_slice(&sequence.to_be_bytes());
+        writer
+    }
+
+    pub fn field_bool(&mut self, id: i16, value: bool) -> &mut Self {
+        self.field(Type::Bool, id);
+        self.bytes.push(u8::from(value));
+        self
+    }
+
     pub fn field_i32(&mut self, id: i16, value: i32) -> &mut Self {
         self.field(Type::I32, id);
         self.bytes.extend_from_slice(&value.to_be_bytes());

@@ -1,6 +1,7 @@
 //! The balancer as a whole, by scripts: who is chosen after what.
 
 mod distribution;
+mod operations;
 mod persistence;
 mod reload;
 mod simulation;

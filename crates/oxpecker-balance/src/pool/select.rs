@@ -8,7 +8,7 @@ use crate::method::{self, Candidate, Random};
 use crate::node::Nodes;
 use crate::outcome::{ChosenBy, Refusal};
 use crate::priority;
-use crate::spec::{Health, MemberId, Now, Request, Scope, WhenAllDown};
+use crate::spec::{Health, MemberId, Method, Now, Request, Scope, WhenAllDown};
 
 /// What was chosen.
 #[derive(Debug, Clone, Copy)]
@@ -148,6 +148,7 @@ impl Pool {
             weight: member.weight,
             effective_weight: member.effective_weight(&self.spec, request.now),
             load: match self.spec.scope {
+                _ if self.spec.method == Method::LeastOperations => nodes[member.node].operations,
                 Scope::Node => nodes[member.node].counts.open,
                 Scope::Member => member.counts.open,
             },

@@ -3,16 +3,20 @@
 use super::{Named, Read};
 use crate::context::Ctx;
 use crate::model::{
-    Listen, Persistence, ProtocolProfile, SniRoute, TlsClient, TlsServer, Virtual, VirtualKind,
+    Listen, Persistence, Protocol, ProtocolProfile, SniRoute, TlsClient, TlsServer, Virtual,
+    VirtualKind,
 };
 use crate::reader::{Layer, Reader, Val};
 use crate::text::Place;
 use crate::values::{
-    bad, count, each, filled, network, reference, switch, text, tls, word, wrong_type,
+    bad, count, each, filled, network, path, reference, switch, text, tls, word, wrong_type,
 };
 
 /// Linux cuts interface names to 15 bytes.
 const INTERFACE_BYTES_MAX: usize = 15;
+
+/// One to sign with, and those before it while keys are changed.
+const HANDLE_KEYS_MAX: usize = 4;
 
 /// The profiles a virtual server may name.
 pub(crate) struct Profiles {
@@ -44,6 +48,27 @@ pub(crate) fn virtual_server(
     let pool = reader.required("pool", reference("pool", |names| &names.pools));
     let kind = reader.value("type", word::<VirtualKind>);
     let protocol = reader.value("protocol", word);
+    let strict_protocol = reader.value("strict_protocol", switch);
+    let handle_keys = reader.optional("handle_keys", each(path));
+    let protocol_is_read = protocol.is_some_and(|protocol: Protocol| protocol != Protocol::Tcp);
+    for key in ["strict_protocol", "handle_keys"] {
+        let asked =
+            reader.has_own(key) && !(key == "strict_protocol" && strict_protocol == Some(false));
+        if asked && !protocol_is_read {
+            let place = reader.place(key);
+            let message = format!("`{key}` does nothing without a `protocol` that is read");
+            let help = "write type = \"standard\" and protocol = \"hs2\" (or what clients speak)";
+            reader.ctx.error(place, message).help(help);
+        }
+    }
+    if let Some(Some(keys)) = &handle_keys
+        && keys.len() > HANDLE_KEYS_MAX
+    {
+        let place = reader.place("handle_keys");
+        let message =
+            format!("`handle_keys` has {} keys, at most {HANDLE_KEYS_MAX} are kept", keys.len());
+        reader.ctx.error(place, message).help("drop those that no client's handle can still carry");
+    }
     let persistence = reader.optional("persistence", persistence);
     let protocol_profile = reader
         .optional("protocol_profile", reference("protocol profile", |names| &names.protocols));
@@ -102,6 +127,10 @@ pub(crate) fn virtual_server(
             pool: pool?,
             kind: kind?,
             protocol: protocol?,
+            strict_protocol: strict_protocol?,
+            handle_keys: handle_keys?
+                .map(|keys| keys.into_iter().map(|(key, _)| key).collect())
+                .unwrap_or_default(),
             // A reference that leads nowhere is reported; the server's other problems still show.
             persistence: pick(persistence.flatten().flatten(), &profiles.persistences),
             protocol_profile: pick(

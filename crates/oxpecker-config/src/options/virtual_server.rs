@@ -37,6 +37,28 @@ pub(super) static VIRTUAL: TableDoc = TableDoc {
             "\"hs2\"",
         ),
         option(
+            "strict_protocol",
+            Switch,
+            Value("false"),
+            "End a connection whose bytes are not `protocol`. Otherwise they are passed on unread \
+             and counted.",
+            "true",
+        ),
+        option(
+            "handle_keys",
+            Other("a file name, or a list of up to 4"),
+            Unset(
+                "handles are passed on as they are, and this process remembers where they belong",
+            ),
+            "Let handles find their way: clients get 24 more bytes behind each secret, by which any \
+             gateway with the same key knows the coordinator, also after a restart. Each file holds \
+             one key of 32 bytes or more (`openssl rand -out handle.key 32`). The first key signs, \
+             the others are still believed: to change keys put the new one in front, and drop the \
+             old one when its sessions are over. Leave this out for clients that refuse longer \
+             secrets.",
+            "[\"/etc/oxpecker/handle.key\"]",
+        ),
+        option(
             "persistence",
             Other("the name of a persistence profile, or \"none\""),
             Unset("none"),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use oxpecker_balance::balancer::{Choice, Refusal};
 use oxpecker_balance::spec::Request;
+use oxpecker_config::model::Method;
 use tokio::time::{Instant, timeout};
 
 use super::Session;
@@ -87,6 +88,35 @@ pub(super) async fn establish(session: &mut Session, client: Endpoint) -> Result
     }
 }
 
+/// Lets a client in without connecting it to anybody.
+pub(crate) async fn admit(session: &mut Session, client: Endpoint) -> Result<Endpoint, Close> {
+    let mut client = Some(client);
+    let result = admit_only(session, &mut client).await;
+    match (result, client) {
+        (Ok(()), Some(client)) => Ok(client),
+        (result, client) => {
+            if let Some(client) = client {
+                client.stream().reset_on_close();
+            }
+            Err(result.err().unwrap_or(Close::TlsFailed))
+        }
+    }
+}
+
+/// `client` is empty afterwards if its TLS handshake failed.
+async fn admit_only(session: &mut Session, client: &mut Option<Endpoint>) -> Result<(), Close> {
+    let Some(stream) = client.as_ref().and_then(Endpoint::plain) else {
+        return Err(Close::TlsFailed);
+    };
+    if session.policy.config.accept_proxy.is_some() {
+        prelude::receive(session, stream).await?;
+    }
+    if !is_allowed(session) {
+        return Err(Close::Denied);
+    }
+    client_tls::meet(session, client).await
+}
+
 /// `client` is empty afterwards if its TLS handshake failed.
 async fn admit_and_connect(
     session: &mut Session,
@@ -94,16 +124,7 @@ async fn admit_and_connect(
 ) -> Result<Endpoint, Close> {
     // Not again when a connection is to go on with another member.
     if session.connected.is_none() {
-        let Some(stream) = client.as_ref().and_then(Endpoint::plain) else {
-            return Err(Close::TlsFailed);
-        };
-        if session.policy.config.accept_proxy.is_some() {
-            prelude::receive(session, stream).await?;
-        }
-        if !is_allowed(session) {
-            return Err(Close::Denied);
-        }
-        client_tls::meet(session, client).await?;
+        admit_only(session, client).await?;
     }
     let Some(client) = client else { return Err(Close::TlsFailed) };
     connect_some_member(session, client.stream()).await
@@ -117,7 +138,12 @@ fn is_allowed(session: &Session) -> bool {
     !denied && (config.allow.is_empty() || config.allow.iter().any(|net| net.contains(&ip)))
 }
 
-async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<Endpoint, Close> {
+/// Chooses a member and connects to it, or to another one when that fails. The choice is counted
+/// in the session's lease.
+pub(crate) async fn connect_some_member(
+    session: &mut Session,
+    client: &Stream,
+) -> Result<Endpoint, Close> {
     let policy = Arc::clone(&session.policy);
     let pool = Arc::clone(&session.pool);
     let mut attempts_left = pool.config.retries;
@@ -195,6 +221,39 @@ async fn connect_some_member(session: &mut Session, client: &Stream) -> Result<E
             tokio::time::sleep(SAME_MEMBER_PAUSE.min(pool.config.connect_timeout)).await;
         }
     }
+}
+
+/// Connects to this member and to no other.
+pub(crate) async fn connect_member(
+    session: &Session,
+    client: &Stream,
+    member: &MemberState,
+) -> Result<Endpoint, Close> {
+    let shared = &session.worker.shared;
+    let change = match reach(session, client, member).await {
+        Ok(endpoint) => {
+            let change = shared.balancer().connected(member.id, shared.now());
+            if let Some(change) = change {
+                shared.health_changed(&change, "a client connected");
+            }
+            return Ok(endpoint);
+        }
+        Err(
+            ConnectError::PortsExhausted(_)
+            | ConnectError::ForeignSource(_)
+            | ConnectError::NotPermitted(_)
+            | ConnectError::Resources(_),
+        ) => return Err(Close::NoResources),
+        Err(error) => {
+            member.probe_now.notify_one();
+            let change = shared.balancer().connect_failed(member.id, shared.now());
+            change.map(|change| (change, format!("clients could not connect: {error}")))
+        }
+    };
+    if let Some((change, reason)) = change {
+        shared.health_changed(&change, &reason);
+    }
+    Err(Close::ConnectFailed)
 }
 
 /// Connects to a member, introduces the client, begins TLS: whatever stands before the payload.
@@ -289,7 +348,16 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
         tried: session.tried(),
         now: shared.now(),
     };
-    let Choice { member, load, .. } = shared.balancer().choose(&request)?;
+    let choice = {
+        let mut balancer = shared.balancer();
+        if session.pool.config.method == Method::LeastOperations {
+            for member in &session.pool.members {
+                balancer.set_operations(member.id, member.operations.load(Ordering::Relaxed));
+            }
+        }
+        balancer.choose(&request)?
+    };
+    let Choice { member, load, .. } = choice;
     session.lease = Some(member);
     session.counts.pool = load.pool;
     session.counts.member = load.member;

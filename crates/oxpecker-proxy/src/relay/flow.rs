@@ -4,6 +4,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use super::pipe::{self, Pipe};
+use super::{Tap, Watch};
 use crate::counters::Moved;
 use crate::endpoint::Endpoint;
 use crate::socket::Stream;
@@ -93,6 +94,7 @@ impl Flow {
         to: &mut Endpoint,
         scratch: &mut [u8],
         last: bool,
+        mut tap: Tap<'_, impl Watch>,
     ) -> FlowPoll {
         if matches!(self.state, State::Done | State::Broken) {
             return FlowPoll::Done;
@@ -120,13 +122,14 @@ impl Flow {
                 };
             }
             let step = if self.splicing
+                && !tap.reads()
                 && to.plain().is_some()
                 && let Some(from) = from.plain()
                 && let Some(pipe) = pipe::take()
             {
                 self.poll_fill(cx, from, pipe)
             } else {
-                self.poll_copy(cx, from, to, scratch)
+                self.poll_copy(cx, from, to, scratch, &mut tap)
             };
             match step {
                 Poll::Pending => return FlowPoll::Pending,
@@ -145,6 +148,7 @@ impl Flow {
         from: &mut Endpoint,
         to: &mut Endpoint,
         scratch: &mut [u8],
+        tap: &mut Tap<'_, impl Watch>,
     ) -> Poll<Result<(), Peer>> {
         let n = match from.poll_read(cx, scratch) {
             Poll::Pending => return Poll::Pending,
@@ -155,6 +159,7 @@ impl Flow {
             return Poll::Ready(self.end());
         }
         self.count(n);
+        tap.saw(&scratch[..n]);
         if n >= LARGE_READ_BYTES {
             self.streak = self.streak.saturating_add(n as u32);
             if self.streak >= SPLICE_AFTER_BYTES {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "only tests are here")]
 
+mod aware;
 mod demo;
 mod health;
 mod hue;
@@ -36,6 +37,8 @@ struct Plan {
     pool: String,
     virtual_server: String,
     also: Option<String>,
+    /// Virtual servers read the protocol.
+    aware: bool,
 }
 
 impl Plan {
@@ -68,6 +71,13 @@ impl Plan {
         self
     }
 
+    /// Virtual servers that read the protocol, with these lines more.
+    fn aware(mut self, lines: &str) -> Self {
+        self.aware = true;
+        self.virtual_server = lines.into();
+        self
+    }
+
     /// A pool `also` of the same members on port 21051, with a monitor of another kind.
     fn also_judged_by(mut self, parent: &str) -> Self {
         self.also = Some(parent.into());
@@ -94,7 +104,12 @@ impl Plan {
         let members: Vec<String> =
             (1..=self.coordinators).map(|number| format!("\"c{number}\"")).collect();
         let (members, ip) = (members.join(", "), net.ip(1));
-        let Self { monitor, pool, virtual_server, .. } = self;
+        let Self { monitor, pool, virtual_server, aware, .. } = self;
+        let kind = if *aware {
+            format!("type = \"standard\"\nprotocol = \"{parent}\"")
+        } else {
+            String::new()
+        };
         format!(
             "
 [monitor.quick-{name}]
@@ -112,6 +127,7 @@ monitor = \"quick-{name}\"
 [virtual.{name}]
 listen = \"{ip}:{listen}\"
 pool = \"{name}\"
+{kind}
 {virtual_server}
 "
         )

@@ -42,6 +42,7 @@ fn files(dir: &TempDir) {
     }
     put(&authority.certificate(), "clients-ca.crt");
     put(&list, "clients.crl");
+    dir.write("s3.key", "secret access key\n");
     dir.write("front.pass", &format!("{PASSPHRASE}\n"));
     let program = dir.write("get-secret", &format!("#!/bin/sh\necho '{PASSPHRASE}'\n"));
     fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();

@@ -9,6 +9,7 @@
 mod acme;
 mod admission;
 mod as_root;
+mod aware;
 mod choosing;
 mod clients;
 mod command_line;

@@ -185,6 +185,9 @@ impl Job {
         self.record.retry_at = Some(self.due);
         self.record.is_told = wanted.is_some();
         self.record.error = Some(failure.text.clone());
+        // If this fails, the failure was perhaps just that. Before the log: whoever reads there of
+        // the next try finds it on disk.
+        let _ = store.set_record(&self.slot.names, &self.record);
         let pair = self.slot.pair();
         tracing::error!(
             authority = self.slot.authority, names = ?self.slot.names, error = failure.text,
@@ -193,8 +196,6 @@ impl Job {
             "failed to obtain a certificate"
         );
         self.slot.set_error(self.record.error.clone());
-        // If this fails, the failure was perhaps just that.
-        let _ = store.set_record(&self.slot.names, &self.record);
     }
 }
 

@@ -2,7 +2,13 @@
 
 usage: raw_sessions.py HOST PORT sessions N    N sessions in turn; process ids and how often
        raw_sessions.py HOST PORT hue N         N statements in one session over 12 connections
-       raw_sessions.py HOST PORT known N       who of N connections knows the session of the first
+       raw_sessions.py HOST PORT storm N       N sessions steered by lines: open (how many on which
+                                               process), run (a statement in each), reopen (those
+                                               that were told of an error)
+       raw_sessions.py HOST PORT lost 1        a session steered by lines: pid, run, reopen
+       raw_sessions.py HOST PORT known N [HOST2]
+                                               who of N connections, to HOST2 if it is given but
+                                               for the first, knows the session of the first
 """
 
 import collections
@@ -29,8 +35,8 @@ host, port, what, count = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.ar
 
 
 class Connection(TCLIService.Client):
-    def __init__(self):
-        self.socket = TSocket(host, port)
+    def __init__(self, to=host):
+        self.socket = TSocket(to, port)
         self.socket.setTimeout(20000)
         transport = TBufferedTransport(self.socket)
         transport.open()
@@ -76,8 +82,53 @@ if what == "sessions":
         connection.close()
     for entry in seen.items():
         print("%d %d" % entry)
+elif what == "storm":
+    pool = [[Connection(), None] for _ in range(count)]
+    told = pool
+
+    def run(entries):
+        """In each session a statement; the entries whose session is no more."""
+        ok, gone, broken = 0, [], 0
+        for entry in entries:
+            try:
+                status = entry[0].ExecuteStatement(TExecuteStatementReq(entry[1], "select 1")).status
+            except Exception:
+                broken += 1
+                continue
+            if status.statusCode == TStatusCode.SUCCESS_STATUS:
+                ok += 1
+            elif "Invalid session id" in status.errorMessage:
+                gone.append(entry)
+            else:
+                broken += 1
+        print("ok %d told %d broken %d" % (ok, len(gone), broken))
+        return gone
+
+    for line in sys.stdin:
+        if line.strip() == "run":
+            told = run(pool)
+            continue
+        for entry in told:
+            entry[1] = open_session(entry[0])
+        if line.strip() == "reopen":
+            told = run(told)
+        else:
+            seen = collections.Counter(pid(session, lambda: connection) for connection, session in pool)
+            print(" ".join("%d:%d" % entry for entry in seen.items()))
+elif what == "lost":
+    connection = Connection()
+    session = open_session(connection)
+    for line in sys.stdin:
+        if line.strip() == "run":
+            status = connection.ExecuteStatement(TExecuteStatementReq(session, "select 1")).status
+            print(status.sqlState, status.errorMessage.strip())
+            continue
+        if line.strip() == "reopen":
+            session = open_session(connection)
+        print(pid(session, lambda: connection))
 elif what == "known":
-    pool = [Connection() for _ in range(count)]
+    others = sys.argv[5] if len(sys.argv) > 5 else host
+    pool = [Connection()] + [Connection(others) for _ in range(count - 1)]
     session = open_session(pool[0])
     for connection in pool:
         status = connection.ExecuteStatement(TExecuteStatementReq(session, "select 1")).status

@@ -6,6 +6,8 @@ run NAME SQL       the rows, or the error
 start NAME SQL     starts a statement without waiting for it
 finish NAME        waits for that statement: the rows, or the error
 close NAME         closes session and connection
+again NAME         another session over the same connection: the coordinator's process id
+long NAME N        a statement with a text of N characters: its length, as the coordinator sees it
 connects N         so many new sessions in turn, each asked for the process id
 """
 
@@ -41,6 +43,12 @@ def answer(verb, name, sql):
             connection.close()
         return " ".join("%s:%d" % entry for entry in sorted(seen.items()))
     connection, cursor = open_ones[name]
+    if verb == "again":
+        open_ones[name] = connection, connection.cursor()
+        return pid(open_ones[name][1])
+    if verb == "long":
+        cursor.execute("select length('%s')" % ("x" * int(sql)))
+        return str(cursor.fetchall())
     if verb == "run":
         cursor.execute(sql)
         return str(cursor.fetchall())

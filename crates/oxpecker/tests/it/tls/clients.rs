@@ -22,6 +22,12 @@ impl Service {
     /// The certificate is for these names.
     #[track_caller]
     fn start(names: &[&str]) -> Self {
+        Self::with(names, "")
+    }
+
+    /// With more lines for the virtual server.
+    #[track_caller]
+    fn with(names: &[&str], lines: &str) -> Self {
         let mut front = Front::new(1);
         let pair = front.authority.issue("renamed", names);
         for (new, old) in [(pair.certificate, &front.pair.certificate), (pair.key, &front.pair.key)]
@@ -30,7 +36,7 @@ impl Service {
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let listen = format!("[\"{}\", \"127.0.0.1:{port}\"]", front.site.front());
-        front.site = front.site.listen(&listen).monitored("parent = \"hs2\"");
+        front.site = front.site.listen(&listen).monitored("parent = \"hs2\"").virtual_server(lines);
         let standin = Standin::start(front.site.member_addr(1).ip(), &["--sample"]);
         let gateway = Launch::new(PROGRAM, &at_ease(&front.site.config())).start();
         gateway.out.wait("to=\"up\"");
@@ -74,6 +80,19 @@ fn impala_shell_verifies_the_gateways_certificate() {
     let stranger = oxpecker_testkit::Authority::new(dir.join("Stranger")).certificate();
     let err = run(service.shell(&["--ca_cert", stranger.to_str().unwrap()])).fails();
     assert!(err.contains("unable to get local issuer certificate"), "{err}");
+}
+
+/// What is ended here can be read: calls find their coordinator inside TLS as outside.
+#[test]
+fn the_protocol_is_read_inside_tls() {
+    let service = Service::with(&["DNS:localhost"], "protocol = \"hs2\"\nstrict_protocol = true");
+    let ca = service.front.ca();
+    assert_eq!(run(service.shell(&["--ca_cert", &ca])).ok(), TABLES);
+    let long = format!("select length('{}')", "x".repeat(100_000));
+    assert_eq!(run(service.shell(&["--ca_cert", &ca, "-q", &long])).ok(), "100000\n");
+    let rows = "select value from generate_series(1, 200000)";
+    let out = run(service.shell(&["--ca_cert", &ca, "-q", rows])).ok();
+    assert!(out.lines().map(|line| line.parse::<u32>().unwrap()).eq(1..=200_000), "{}", out.len());
 }
 
 #[test]

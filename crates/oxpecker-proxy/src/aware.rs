@@ -1,0 +1,129 @@
+//! Virtual servers that read what passes: sessions, operations, and handles that find their way.
+//!
+//! Two ways, by how a client begins ([`login`]):
+//!
+//! - *route* ([`exchange`], [`reach`], [`pass`]): without a log-in, with PLAIN or over [`http`], every call goes to the coordinator
+//!   that owns its handle, over a line ([`line`]) that is authenticated as the same client;
+//! - *follow* ([`follow`]): with any other mechanism the connection stays with one member and is
+//!   read as it passes. What is no Thrift at all is passed on as it is.
+//!
+//! Deciding is apart from doing: [`route`] says where a call goes, [`tags`] what a handle tells of
+//! its coordinator, [`registry`] what is known of sessions and operations; none of them has a
+//! socket.
+
+mod exchange;
+mod follow;
+mod http;
+mod learn;
+mod line;
+mod link;
+mod login;
+mod pass;
+pub(crate) mod place;
+mod reach;
+pub(crate) mod registry;
+mod route;
+pub(crate) mod tags;
+
+pub use registry::{OperationEnd, OperationView, SessionView};
+
+use oxpecker_config::model::Protocol;
+use oxpecker_wire::scan::Dialect;
+
+use crate::connection::registry::Cut;
+use crate::connection::{self, Session, establish};
+use crate::endpoint::Endpoint;
+use crate::record::Close;
+use crate::relay::Relay;
+use exchange::Exchange;
+use follow::Follow;
+use line::Line;
+use link::Link;
+use login::Login;
+
+/// Serves one client to its end.
+pub(crate) async fn serve(session: &mut Session, client: Endpoint) -> Close {
+    let conn = std::sync::Arc::clone(&session.registered.conn);
+    tokio::select! {
+        close = serve_uncut(session, client) => close,
+        cut = conn.cut() => match cut {
+            Cut::Drain => Close::OperatorDrain,
+            Cut::MemberDown | Cut::Drop | Cut::Reselect => Close::MemberDown,
+        },
+    }
+}
+
+async fn serve_uncut(session: &mut Session, client: Endpoint) -> Close {
+    let client = match establish::admit(session, client).await {
+        Ok(client) => Link::new(client),
+        Err(close) => return close,
+    };
+    let dialect = match session.policy.config.protocol {
+        Protocol::Beeswax => Dialect::Beeswax,
+        Protocol::Hs2 => Dialect::Hs2,
+        Protocol::Hs2Http => {
+            let exchange = Exchange::new(session, client, Dialect::Hs2, None, None);
+            return exchange.over_http().run().await;
+        }
+        Protocol::Tcp => return go_on(session, client, &[], None).await,
+    };
+    match login::meet(session, client).await {
+        Ok(Login::None(client)) => Exchange::new(session, client, dialect, None, None).run().await,
+        Ok(Login::Plain { client, credentials, line }) => {
+            Exchange::new(session, client, dialect, Some(credentials), Some(*line)).run().await
+        }
+        Ok(Login::Other { client, first }) => {
+            let reads = Some(dialect);
+            go_on(session, client, &first, reads).await
+        }
+        Err(close) => close,
+    }
+}
+
+/// Passes on what comes to a member of the balancer's choice, reading it if there is a dialect.
+async fn go_on(
+    session: &mut Session,
+    client: Link,
+    first: &[u8],
+    dialect: Option<Dialect>,
+) -> Close {
+    match Line::to_any(session, &client).await {
+        Ok(line) => pass_on(session, client, line, first, dialect).await,
+        Err(close) => {
+            client.endpoint().stream().reset_on_close();
+            close
+        }
+    }
+}
+
+/// Passes everything on as it is, `first` before all else.
+async fn pass_on(
+    session: &mut Session,
+    client: Link,
+    mut line: Line,
+    first: &[u8],
+    dialect: Option<Dialect>,
+) -> Close {
+    line.link.queue_bare(first);
+    if line.link.flush().await.is_err() {
+        client.endpoint().stream().reset_on_close();
+        return Close::MemberGone;
+    }
+    let before = (client.bytes_in, client.bytes_out);
+    let (client, _) = client.into_parts();
+    let place = line.place.clone();
+    let (member, _, _lease) = line.into_parts();
+    let mut relay = Relay::new(client, member);
+    let end = match dialect {
+        Some(dialect) => {
+            let mut follow = Follow::new(session, dialect, place);
+            let end = relay.run(&mut follow).await;
+            follow.ended();
+            end
+        }
+        None => relay.run(session).await,
+    };
+    let (up, down) = relay.totals();
+    session.particulars().bytes = (before.0 + up, before.1 + down);
+    connection::close_of(&end, relay.member_finished())
+}

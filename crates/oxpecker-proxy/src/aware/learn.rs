@@ -1,0 +1,233 @@
+//! What one connection remembers, and what it tells the registry when a call is done.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use oxpecker_wire::answer;
+use oxpecker_wire::redact::redact;
+use oxpecker_wire::scan::Handle;
+use oxpecker_wire::scan::call::Call;
+use oxpecker_wire::scan::handle::Id;
+use oxpecker_wire::scan::method::{Dialect, Method, Names};
+use oxpecker_wire::scan::reply::Reply;
+
+use super::place::Place;
+use super::registry::{Operation, OperationEnd, Session, Use};
+use super::route::Known;
+use crate::connection;
+use crate::state::{Shared, VirtualState};
+
+/// Sessions that one connection counts as a user of; a connection pool's may carry many.
+const USES_MAX: usize = 64;
+
+/// `TOperationState` and Beeswax's state have the same number for it.
+const ERROR_STATE: i32 = 5;
+
+pub(super) struct Memory {
+    shared: Arc<Shared>,
+    policy: Arc<VirtualState>,
+    client: String,
+    login: Option<Box<str>>,
+    /// Most recently used last.
+    uses: Vec<Use>,
+    /// The operation of the last call, so that a poll or fetch asks no table.
+    last: Option<Arc<Operation>>,
+    /// Of a Beeswax connection, which is its session.
+    own: Option<Arc<Session>>,
+}
+
+impl Known for Memory {
+    fn session(&self, id: Id) -> Option<Place> {
+        let known = self.uses.iter().rev().find(|known| known.session().id == Some(id));
+        match known {
+            Some(known) => Some(known.session().place.clone()),
+            None => self.shared.sessions.session(id).map(|session| session.place.clone()),
+        }
+    }
+
+    fn operation(&self, id: Id) -> Option<Place> {
+        self.find_operation(id).map(|operation| operation.session.place.clone())
+    }
+}
+
+impl Memory {
+    pub(super) fn new(session: &connection::Session, login: Option<&str>) -> Self {
+        Self {
+            shared: Arc::clone(&session.worker.shared),
+            policy: Arc::clone(&session.policy),
+            client: session.client.to_string(),
+            login: login.map(Into::into),
+            uses: Vec::new(),
+            last: None,
+            own: None,
+        }
+    }
+
+    fn find_operation(&self, id: Id) -> Option<Arc<Operation>> {
+        match &self.last {
+            Some(last) if last.id == id => Some(Arc::clone(last)),
+            _ => self.shared.sessions.operation(id),
+        }
+    }
+
+    /// Some session that this connection uses has an operation open.
+    pub(super) fn has_open_operations(&self) -> bool {
+        let own = self.own.as_ref().is_some_and(|session| session.operations_open() > 0);
+        own || self.uses.iter().any(|known| known.session().operations_open() > 0)
+    }
+
+    /// A search found whose handle it is.
+    pub(super) fn found(&mut self, id: Id, is_operation: bool, place: &Place) {
+        let session = self.new_session((!is_operation).then_some(id), place, "", "");
+        if is_operation {
+            let operation = Operation::new(id, session, "", String::new(), 0);
+            self.shared.sessions.began(&Arc::new(operation));
+        } else {
+            self.shared.sessions.opened(&session);
+        }
+    }
+
+    fn new_session(&self, id: Option<Id>, place: &Place, user: &str, do_as: &str) -> Arc<Session> {
+        // Whoever logged in is who it is, whatever the call claims.
+        let user = self.login.as_deref().unwrap_or(user);
+        let words = [&*self.policy.config.name, user, do_as, &*self.client];
+        let load = self.shared.sessions.operations_at(&place.host);
+        Arc::new(Session::new(id, place.clone(), words, load))
+    }
+
+    /// The call was answered by `place`; its reply had so many bytes.
+    pub(super) fn learn(&mut self, call: &Call, reply: &Reply, bytes: u64, place: &Place) {
+        let method = call.method();
+        let succeeded = !reply.is_error();
+        match call.names() {
+            Names::Nothing => self.learn_new(call, reply, place),
+            Names::Session | Names::Unknown => {
+                let Some(id) = call.handle().and_then(Handle::id) else { return };
+                self.use_session(id);
+                if method == Method::CloseSession && succeeded {
+                    self.uses.retain(|known| known.session().id != Some(id));
+                    self.shared.sessions.closed(id, OperationEnd::SessionClosed);
+                } else if method.makes_operation() && succeeded {
+                    let session = self.shared.sessions.session(id);
+                    let session =
+                        session.unwrap_or_else(|| self.new_session(Some(id), place, "", ""));
+                    self.begin(call, reply.handle().and_then(Handle::id), session);
+                }
+            }
+            Names::Operation | Names::OperationAndSession => {
+                let Some(id) = call.handle().and_then(Handle::id) else { return };
+                self.learn_operation(id, method, reply, bytes);
+            }
+            Names::Query | Names::QueryId => {
+                let Some(id) = Id::parse(call.query_id.kept()) else { return };
+                self.learn_operation(id, method, reply, bytes);
+            }
+        }
+    }
+
+    fn learn_new(&mut self, call: &Call, reply: &Reply, place: &Place) {
+        let user = String::from_utf8_lossy(call.user.kept());
+        match call.method() {
+            Method::OpenSession => {
+                let Some(id) = reply.handle().and_then(Handle::id) else { return };
+                let do_as = String::from_utf8_lossy(call.do_as.kept());
+                let session = self.new_session(Some(id), place, &user, &do_as);
+                self.shared.sessions.opened(&session);
+                self.add_use(&session);
+            }
+            Method::query | Method::executeAndWait => {
+                let id = Id::parse(reply.query_id.kept());
+                let own = self.own.take().filter(|own| own.place == *place);
+                let own = own.unwrap_or_else(|| self.new_session(None, place, &user, ""));
+                self.own = Some(Arc::clone(&own));
+                self.begin(call, id, own);
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, call: &Call, id: Option<Id>, session: Arc<Session>) {
+        let Some(id) = id else { return };
+        let statement = redact(call.statement.kept());
+        let method = call.method().name().unwrap_or("");
+        let fingerprint = call.statement.fingerprint();
+        let operation = Arc::new(Operation::new(id, session, method, statement, fingerprint));
+        self.shared.sessions.began(&operation);
+        self.last = Some(operation);
+    }
+
+    fn learn_operation(&mut self, id: Id, method: Method, reply: &Reply, bytes: u64) {
+        let Some(operation) = self.find_operation(id) else { return };
+        if let Some(id) = operation.session.id {
+            self.use_session(id);
+        }
+        if reply.is_error() && answer::is_unknown_handle(reply.error.kept()) {
+            // Over without our doing: cancelled for idleness, or its coordinator began anew.
+            operation.failed.store(true, Ordering::Relaxed);
+            self.shared.sessions.ended(&operation, OperationEnd::Failed);
+            return;
+        }
+        match method {
+            Method::FetchResults | Method::fetch => {
+                operation.fetched(reply.rows, bytes);
+                if reply.is_error() {
+                    operation.failed.store(true, Ordering::Relaxed);
+                }
+            }
+            Method::GetOperationStatus | Method::get_state
+                if reply.operation_state == Some(ERROR_STATE) && !reply.is_error() =>
+            {
+                operation.failed.store(true, Ordering::Relaxed);
+            }
+            Method::CancelOperation | Method::Cancel if !reply.is_error() => {
+                operation.cancelled.store(true, Ordering::Relaxed);
+            }
+            _ if method.closes_operation() && !reply.is_error() => {
+                let rows = reply.rows_written.and_then(|rows| u64::try_from(rows).ok());
+                operation.rows_written.store(rows.unwrap_or(0), Ordering::Relaxed);
+                self.shared.sessions.ended(&operation, OperationEnd::Closed);
+            }
+            _ => {}
+        }
+        self.last = Some(operation);
+    }
+
+    /// The coordinator of what a call names is gone, and all it had with it.
+    pub(super) fn coordinator_lost(&mut self, call: &Call) {
+        let id = match call.names() {
+            Names::Query | Names::QueryId => Id::parse(call.query_id.kept()),
+            _ => call.handle().and_then(Handle::id),
+        };
+        let Some(id) = id else { return };
+        let sessions = &self.shared.sessions;
+        if let Some(operation) = self.find_operation(id) {
+            sessions.ended(&operation, OperationEnd::CoordinatorLost);
+        }
+        self.uses.retain(|known| known.session().id != Some(id));
+        sessions.closed(id, OperationEnd::CoordinatorLost);
+    }
+
+    /// With a Beeswax connection its session ends.
+    pub(super) fn connection_ended(&mut self, dialect: Dialect) {
+        if let (Dialect::Beeswax, Some(own)) = (dialect, self.own.take()) {
+            self.shared.sessions.end_operations(&own, OperationEnd::SessionClosed);
+        }
+    }
+
+    fn use_session(&mut self, id: Id) {
+        if let Some(at) = self.uses.iter().position(|known| known.session().id == Some(id)) {
+            self.uses[at].touch();
+            return;
+        }
+        if let Some(session) = self.shared.sessions.session(id) {
+            self.add_use(&session);
+        }
+    }
+
+    fn add_use(&mut self, session: &Arc<Session>) {
+        if self.uses.len() >= USES_MAX {
+            self.uses.remove(0);
+        }
+        self.uses.push(Use::of(session));
+    }
+}

@@ -1,0 +1,223 @@
+//! One attempt at a call: sent over a line, its reply brought back.
+
+use std::time::Duration;
+
+use oxpecker_config::model::ServiceDown;
+use oxpecker_wire::answer;
+use oxpecker_wire::scan::Progress;
+use oxpecker_wire::scan::method::Method;
+
+use super::exchange::{Exchange, HELD_BYTES_MAX, close_of, until_end};
+use super::http;
+use super::line::Line;
+use super::link::{Inward, PumpError, pump};
+use super::route;
+use crate::connection::Session;
+use crate::record::Close;
+use crate::state::MemberState;
+
+/// How often a connection that waits for a reply asks for its member's health.
+const DOWN_CHECK: Duration = Duration::from_secs(2);
+/// How one attempt at a call ended, if not well.
+pub(super) enum Failed {
+    /// The coordinator takes nothing new. The client has been told nothing.
+    Leaving,
+    /// Nothing of an answer has come.
+    Lost,
+    Close(Close),
+}
+
+impl From<Close> for Failed {
+    fn from(close: Close) -> Self {
+        Self::Close(close)
+    }
+}
+
+impl Exchange<'_> {
+    /// Sends the call over a line and brings the reply back.
+    pub(super) async fn pass(&mut self, index: usize, whole: bool) -> Result<(), Failed> {
+        self.send(index, whole).await?;
+        if !self.calls.call().expects_reply() {
+            return Ok(());
+        }
+        let response = match self.is_http {
+            true => Some(self.read_response(index).await?),
+            false => None,
+        };
+        if let Some(response) = &response
+            && response.status != http::OK
+        {
+            return self.pass_on(index, response).await;
+        }
+        let over = self.read_reply(index).await?;
+        if self.is_refused_by_leaving() && whole && over {
+            let drained = http::drain(&mut self.lines[index].link).await;
+            if !drained.is_ok_and(|clean| clean) {
+                self.lines[index].is_spent = true;
+            }
+            return Err(Failed::Leaving);
+        }
+        let mut longer = 0;
+        if let (Some(tags), Some(handle)) = (&self.tags, self.replies.reply().handle()) {
+            let place = &self.lines[index].place;
+            longer = route::seal(&mut self.answer, handle, tags, place);
+        }
+        if let (Some(response), Some(request)) = (&response, &self.request) {
+            let cookie =
+                response.queue(&mut self.client, longer, request.keeps_cookies, request.closes);
+            if let Some(cookie) = cookie {
+                self.lines[index].cookie = cookie;
+            }
+        }
+        self.client.queue(&self.answer);
+        let Self { client, lines, replies, .. } = self;
+        let link = &mut lines[index].link;
+        if !over {
+            let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| replies.feed(bytes));
+            match pump(link, Some(client), &mut feed).await {
+                Ok(()) => {}
+                Err(PumpError::To(_)) => return Err(Close::ClientGone { last_data: false }.into()),
+                // The client has a part of the reply: nothing else can be said any more.
+                Err(PumpError::From(_)) => return Err(Close::MemberGone.into()),
+            }
+        }
+        if let Some(response) = &response {
+            let drained = http::drain(link).await;
+            lines[index].is_spent = response.closes || !drained.is_ok_and(|clean| clean);
+            response.queue_end(client);
+        }
+        client.flush().await.map_err(|_| Close::ClientGone { last_data: true })?;
+        let (call, reply) = (self.calls.call(), self.replies.reply());
+        self.memory.learn(call, reply, self.replies.position(), &self.lines[index].place);
+        self.lines.retain(|line| !line.is_spent);
+        Ok(())
+    }
+
+    /// A new session or statement that its coordinator does not take because it leaves.
+    fn is_refused_by_leaving(&self) -> bool {
+        let makes_new = matches!(
+            self.calls.call().method(),
+            Method::OpenSession | Method::query | Method::executeAndWait | Method::explain
+        );
+        let reply = self.replies.reply();
+        makes_new && reply.is_error() && answer::is_shutting_down(reply.error.kept())
+    }
+
+    /// Sends the call with what is around it.
+    async fn send(&mut self, index: usize, whole: bool) -> Result<(), Failed> {
+        let Self { client, lines, calls, held, request, shorter, .. } = self;
+        let Line { link, cookie, .. } = &mut lines[index];
+        if let Some(request) = request {
+            request.queue(link, *shorter, cookie);
+        }
+        link.queue(held);
+        if !whole {
+            let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| calls.feed(bytes));
+            match pump(client, Some(link), &mut feed).await {
+                Ok(()) => {}
+                Err(PumpError::To(_)) => return Err(Failed::Lost),
+                Err(PumpError::From(error)) => return Err(close_of(&error).into()),
+            }
+        }
+        if let Some(request) = request {
+            match http::drain(client).await {
+                Ok(true) => request.queue_end(link),
+                Ok(false) => return Err(Close::Unreadable.into()),
+                Err(error) => return Err(close_of(&error).into()),
+            }
+        }
+        link.flush().await.map_err(|_| Failed::Lost)
+    }
+
+    async fn read_response(&mut self, index: usize) -> Result<http::Response, Failed> {
+        let Line { link, member, .. } = &mut self.lines[index];
+        link.inward = Inward::Raw;
+        tokio::select! {
+            biased;
+            response = http::read_response(link) => response.map_err(|_| Failed::Lost),
+            () = given_up(self.session, member) => Err(Failed::Lost),
+            () = self.client.left() => Err(Close::ClientGone { last_data: false }.into()),
+        }
+    }
+
+    /// Passes on an answer that has no reply in it: a log-in that failed, a server in trouble.
+    async fn pass_on(&mut self, index: usize, response: &http::Response) -> Result<(), Failed> {
+        let closes = response.closes || self.request.as_ref().is_some_and(|request| request.closes);
+        let Self { client, lines, .. } = self;
+        let link = &mut lines[index].link;
+        response.queue(client, 0, false, closes);
+        let client_gone = |_| Close::ClientGone { last_data: true };
+        loop {
+            let payload = link.payload().map_err(|_| Close::MemberGone)?;
+            let count = payload.len();
+            client.queue(payload);
+            link.took(count);
+            if count > 0 {
+                client.flush().await.map_err(client_gone)?;
+            } else if link.payload_is_over() {
+                break;
+            } else if link.more().await.is_err() {
+                if link.may_end() {
+                    break;
+                }
+                return Err(Close::MemberGone.into());
+            }
+        }
+        response.queue_end(client);
+        client.flush().await.map_err(client_gone)?;
+        lines[index].is_spent = response.closes;
+        lines.retain(|line| !line.is_spent);
+        if closes { Err(Close::Finished.into()) } else { Ok(()) }
+    }
+
+    /// Reads a reply's head, and what has come with it, into `answer`. True: it is the whole reply.
+    async fn read_reply(&mut self, index: usize) -> Result<bool, Failed> {
+        let Self { session, client, lines, replies, answer, .. } = self;
+        let Line { link, member, .. } = &mut lines[index];
+        replies.reset();
+        answer.clear();
+        let mut head = false;
+        loop {
+            let payload = link.payload().map_err(|_| Failed::Lost)?;
+            if payload.is_empty() && !head {
+                if link.payload_is_over() {
+                    return Err(Failed::Lost);
+                }
+                tokio::select! {
+                    biased;
+                    more = link.more() => more.map_err(|_| Failed::Lost)?,
+                    () = given_up(session, member) => return Err(Failed::Lost),
+                    () = client.left() => {
+                        return Err(Close::ClientGone { last_data: false }.into());
+                    }
+                }
+                continue;
+            }
+            let (used, progress) = replies.feed(payload).map_err(|_| Failed::Lost)?;
+            answer.extend_from_slice(&payload[..used]);
+            let was_empty = payload.is_empty();
+            link.took(used);
+            match progress {
+                Progress::End => return Ok(true),
+                Progress::Head => head = true,
+                Progress::More if head && was_empty => return Ok(false),
+                Progress::More if !head && answer.len() > HELD_BYTES_MAX => return Ok(false),
+                Progress::More => {}
+            }
+        }
+    }
+}
+
+/// Ends when the pool wants connections to a member that is down to end. A coordinator that hangs
+/// closes nothing, and a call may take hours: only its monitor can tell.
+async fn given_up(session: &Session, member: &MemberState) {
+    if session.pool.config.service_down == ServiceDown::None {
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(DOWN_CHECK).await;
+        if session.worker.shared.balancer().is_down(member.id) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Where a call is taken: lines to coordinators, kept, opened, and looked for.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use oxpecker_wire::answer;
+use oxpecker_wire::scan::ReplyScanner;
+use oxpecker_wire::scan::handle::{ID_BYTES, Id};
+use oxpecker_wire::scan::method::Names;
+use tokio::time::timeout;
+
+use super::exchange::{Exchange, until_end};
+use super::http;
+use super::line::{Line, LoginError};
+use super::link::pump;
+use super::place::Place;
+use super::route::{self, Target};
+use crate::record::Close;
+use crate::state::MemberState;
+
+/// Lines of one client. Beyond it the oldest is given up; a session that lived there is reached
+/// over a new one.
+const LINES_MAX: usize = 8;
+
+/// Members that are asked about a handle that nobody here knows.
+const SEARCH_MEMBERS_MAX: usize = 16;
+/// How long one of them may take.
+const SEARCH_PATIENCE: Duration = Duration::from_secs(3);
+/// Handles of one connection that were looked for in vain; then no more are.
+const VAIN_SEARCHES_MAX: u8 = 8;
+
+pub(super) const LOST_IN_MID_CALL: &str = "The connection to the coordinator was lost while it worked on this \
+    call. Whether the call was carried out is not known.\n";
+const NO_COORDINATOR: &str = "Could not connect to a coordinator: none is available.\n";
+
+/// What the client is told instead of an answer.
+pub(super) struct Refusal {
+    pub(super) sql_state: &'static str,
+    pub(super) text: String,
+}
+
+impl Refusal {
+    pub(super) fn general(text: String) -> Self {
+        Self { sql_state: answer::GENERAL, text }
+    }
+
+    pub(super) fn link(text: impl Into<String>) -> Self {
+        Self { sql_state: answer::LINK_FAILURE, text: text.into() }
+    }
+}
+
+impl Exchange<'_> {
+    /// The line a call goes over. The inner error is for the client.
+    pub(super) async fn line_for(
+        &mut self,
+        target: &Target,
+    ) -> Result<Result<usize, Refusal>, Close> {
+        let pool = Arc::clone(&self.session.pool);
+        let member = match target {
+            Target::New | Target::Any => return self.line_to_some(target).await,
+            Target::Refuse(text) => return Ok(Err(Refusal::general(text.clone()))),
+            Target::Search { names, id, secret } => {
+                return self.search(*names, *id, secret).await;
+            }
+            Target::Place(place) => place.member(&pool),
+            Target::Marked(mark) => {
+                let places: Vec<_> = pool
+                    .members
+                    .iter()
+                    .map(|member| (Place::of(member), Arc::clone(member)))
+                    .collect();
+                let tags = self.tags.as_ref();
+                let places = places.iter().map(|(place, member)| (place, Arc::clone(member)));
+                tags.and_then(|tags| tags.find(*mark, places))
+            }
+        };
+        let lost = match member {
+            Some(member) => self.line_to(member).await?,
+            None => Err(None),
+        };
+        Ok(match lost {
+            Ok(index) => Ok(index),
+            Err(Some(refused)) => Err(Refusal::link(format!("{refused}\n"))),
+            Err(None) => {
+                self.memory.coordinator_lost(self.calls.call());
+                let text = route::refusal_of(self.calls.call());
+                Err(text.map_or_else(|| Refusal::link(LOST_IN_MID_CALL), Refusal::general))
+            }
+        })
+    }
+
+    /// The line of before, or one to a member that the balancer chooses.
+    async fn line_to_some(&mut self, target: &Target) -> Result<Result<usize, Refusal>, Close> {
+        let current = self.lines.get(self.current).filter(|line| self.may_use(line));
+        if let Some(index) = current.map(|_| self.current).and_then(|index| self.live(index)) {
+            let member = self.lines[index].member.id;
+            let takes_new = || self.session.worker.shared.balancer().takes_new(member);
+            let tried = self.session.tried().contains(&member);
+            if !tried && (*target == Target::Any || takes_new()) {
+                return Ok(Ok(index));
+            }
+        }
+        match Line::to_any(self.session, &self.client).await {
+            Ok(line) => Ok(match self.add(line).await {
+                Ok(index) => Ok(index),
+                Err(refused) => Err(Refusal::link(format!("{refused}\n"))),
+            }),
+            Err(Close::ClientGoneEarly) => Err(Close::ClientGoneEarly),
+            Err(close @ Close::ClientLeftQueue) => Err(close),
+            Err(_) => Ok(Err(Refusal::link(NO_COORDINATOR))),
+        }
+    }
+
+    /// A line to this member, the one there is or a new one. The inner error: it refused the
+    /// client, in words, or it cannot be reached.
+    pub(super) async fn line_to(
+        &mut self,
+        member: Arc<MemberState>,
+    ) -> Result<Result<usize, Option<LoginError>>, Close> {
+        let fits = |line: &Line| line.member.id == member.id && self.may_use(line);
+        let known = self.lines.iter().position(fits);
+        if let Some(index) = known.and_then(|index| self.live(index)) {
+            return Ok(Ok(index));
+        }
+        match Line::to(self.session, member, &self.client).await {
+            Ok(line) => Ok(self.add(line).await.map_err(Some)),
+            Err(Close::ClientGoneEarly) => Err(Close::ClientGoneEarly),
+            Err(_) => Ok(Err(None)),
+        }
+    }
+
+    /// The line, unless it has died; then it is forgotten.
+    fn live(&mut self, index: usize) -> Option<usize> {
+        if !self.lines.get(index)?.link.is_dead() {
+            return Some(index);
+        }
+        self.lines.remove(index);
+        self.current = 0;
+        None
+    }
+
+    /// A line serves nobody but whom it was opened for.
+    fn may_use(&self, line: &Line) -> bool {
+        *line.identity == *self.identity()
+    }
+
+    fn identity(&self) -> &[u8] {
+        self.request.as_ref().map_or(&[], http::Request::identity)
+    }
+
+    /// Logs in over a new line, if the client did.
+    async fn add(&mut self, mut line: Line) -> Result<usize, LoginError> {
+        if let Some(credentials) = &self.credentials {
+            let patience = self.session.policy.config.protocol_profile.handshake_timeout;
+            line.log_in(credentials, patience).await?;
+        }
+        line.identity = self.identity().into();
+        if self.lines.len() >= LINES_MAX {
+            self.lines.remove(0);
+        }
+        self.lines.push(line);
+        Ok(self.lines.len() - 1)
+    }
+
+    /// Asks the coordinators whose handle this is.
+    async fn search(
+        &mut self,
+        names: Names,
+        id: Id,
+        secret: &[u8; ID_BYTES],
+    ) -> Result<Result<usize, Refusal>, Close> {
+        let is_operation = matches!(names, Names::Operation | Names::OperationAndSession);
+        let vain = || Refusal::general(route::refusal(is_operation, id));
+        if self.vain_searches >= VAIN_SEARCHES_MAX {
+            return Ok(Err(vain()));
+        }
+        self.session.worker.shared.sessions.searches.fetch_add(1, Ordering::Relaxed);
+        let question = answer::question(names, id, secret);
+        let pool = Arc::clone(&self.session.pool);
+        for member in pool.members.iter().take(SEARCH_MEMBERS_MAX) {
+            let before = self.lines.len();
+            let asking = self.ask(Arc::clone(member), &question);
+            match timeout(SEARCH_PATIENCE, asking).await {
+                Ok(Ok(Some(index))) => {
+                    self.memory.found(id, is_operation, &self.lines[index].place);
+                    return Ok(Ok(index));
+                }
+                Ok(Ok(None)) => {}
+                Ok(Err(close)) => return Err(close),
+                // It may be in the middle of an answer.
+                Err(_) => self.lines.retain(|line| line.member.id != member.id),
+            }
+            // Only connections of use are kept.
+            self.lines.truncate(before);
+        }
+        self.vain_searches += 1;
+        Ok(Err(vain()))
+    }
+
+    /// The line to a member, if it knows the handle in question.
+    async fn ask(
+        &mut self,
+        member: Arc<MemberState>,
+        question: &[u8],
+    ) -> Result<Option<usize>, Close> {
+        let Ok(index) = self.line_to(member).await? else { return Ok(None) };
+        let mut replies = ReplyScanner::new(self.dialect);
+        if self.put_question(index, question, &mut replies).await.is_none() {
+            self.lines.remove(index);
+            return Ok(None);
+        }
+        let reply = replies.reply();
+        let known = !reply.is_error()
+            || reply.status.is_some() && !answer::is_unknown_handle(reply.error.kept());
+        Ok(known.then_some(index))
+    }
+
+    /// `None`: there was no answer that can be read, or the line ends with it.
+    async fn put_question(
+        &mut self,
+        index: usize,
+        question: &[u8],
+        replies: &mut ReplyScanner,
+    ) -> Option<()> {
+        let Line { link, cookie, .. } = &mut self.lines[index];
+        if let Some(request) = &self.request {
+            request.queue_alone(link, question.len(), cookie);
+        }
+        link.queue(question);
+        link.flush().await.ok()?;
+        if self.request.is_some() {
+            let response = http::read_response(link).await.ok()?;
+            if response.status != http::OK || response.closes {
+                return None;
+            }
+        }
+        let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| replies.feed(bytes));
+        pump(link, None, &mut feed).await.ok()?;
+        http::drain(link).await.ok()?.then_some(())
+    }
+}

@@ -1,0 +1,112 @@
+//! What the registry tells of sessions and operations, without a connection.
+
+use std::sync::atomic::AtomicUsize;
+
+use super::*;
+
+fn place() -> Place {
+    Place { host: "10.0.0.1".into(), port: 21_050 }
+}
+
+fn session(registry: &Registry, id: u8) -> Arc<Session> {
+    let load = registry.operations_at(&place().host);
+    let words = ["hs2", "alice", "", "10.9.9.9:1"];
+    let session = Arc::new(Session::new(Some(Id([id; 16])), place(), words, load));
+    registry.opened(&session);
+    session
+}
+
+fn operation(registry: &Registry, session: &Arc<Session>, id: u8) -> Arc<Operation> {
+    let text = "select ?".to_owned();
+    let session = Arc::clone(session);
+    let operation = Operation::new(Id([id; 16]), session, "ExecuteStatement", text, 7);
+    let operation = Arc::new(operation);
+    registry.began(&operation);
+    operation
+}
+
+fn load(registry: &Registry) -> u32 {
+    registry.operations_at(&place().host).load(Ordering::Relaxed)
+}
+
+#[test]
+fn an_operation_is_open_until_it_ends_and_told_once() {
+    let registry = Registry::default();
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&told);
+    registry.on_operation_end(Box::new(move |view| {
+        assert_eq!((view.rows, view.bytes, view.end), (30, 900, Some(OperationEnd::Closed)));
+        count.fetch_add(1, Ordering::Relaxed);
+    }));
+    let session = session(&registry, 1);
+    let operation = operation(&registry, &session, 2);
+    assert_eq!((session.operations_open(), load(&registry)), (1, 1));
+    operation.fetched(30, 900);
+    for _ in 0..2 {
+        registry.ended(&operation, OperationEnd::Closed);
+    }
+    assert_eq!((session.operations_open(), load(&registry)), (0, 0));
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+    // Clients ask for the profile of what is over.
+    assert!(registry.operation(operation.id).is_some());
+    let views = registry.operation_views();
+    assert!(views.len() == 1 && views[0].first_row.is_some() && views[0].user == "alice");
+}
+
+#[test]
+fn a_session_that_closes_ends_its_operations_and_no_other() {
+    let registry = Registry::default();
+    let (first, second) = (session(&registry, 1), session(&registry, 2));
+    let (mine, other) = (operation(&registry, &first, 3), operation(&registry, &second, 4));
+    registry.closed(Id([1; 16]), OperationEnd::CoordinatorLost);
+    assert!(registry.session(Id([1; 16])).is_none() && registry.session(Id([2; 16])).is_some());
+    let end = |operation: &Operation| operation.view().end;
+    assert_eq!((end(&mine), end(&other)), (Some(OperationEnd::CoordinatorLost), None));
+    assert_eq!(load(&registry), 1);
+}
+
+#[test]
+fn what_failed_is_told_as_failed_although_it_was_closed() {
+    let registry = Registry::default();
+    let session = session(&registry, 1);
+    let operation = operation(&registry, &session, 2);
+    operation.failed.store(true, Ordering::Relaxed);
+    registry.ended(&operation, OperationEnd::Closed);
+    assert_eq!(operation.view().end, Some(OperationEnd::Failed));
+}
+
+#[test]
+fn tables_are_bounded() {
+    let registry = Registry::default();
+    let new = |number: u32| {
+        let mut id = [0; 16];
+        // All in one shard.
+        id[4..8].copy_from_slice(&number.to_be_bytes());
+        Id(id)
+    };
+    let words = ["hs2", "alice", "", ""];
+    for number in 0..SESSIONS_MAX as u32 + 100 {
+        let load = registry.operations_at(&place().host);
+        let session = Arc::new(Session::new(Some(new(number)), place(), words, load));
+        registry.opened(&session);
+        let text = String::new();
+        let operation = Operation::new(new(number), Arc::clone(&session), "GetTables", text, 0);
+        registry.began(&Arc::new(operation));
+    }
+    assert_eq!(registry.session_views().len(), SESSIONS_MAX);
+    assert_eq!(registry.operation_views().len(), OPERATIONS_MAX);
+    assert_eq!(load(&registry), OPERATIONS_MAX as u32);
+}
+
+#[test]
+fn a_session_in_use_is_counted() {
+    let registry = Registry::default();
+    let session = session(&registry, 1);
+    let connections = || registry.session_views()[0].connections;
+    let (first, second) = (Use::of(&session), Use::of(&session));
+    assert_eq!(connections(), 2);
+    drop((first, second));
+    assert_eq!(connections(), 0);
+    registry.expire();
+    assert_eq!(registry.session_views().len(), 1, "it was used just now");
+}
