@@ -16,6 +16,7 @@ mod ending;
 mod failing;
 mod garbage;
 mod health;
+mod import;
 mod limits;
 mod listening;
 mod logs;
