@@ -52,7 +52,7 @@ pub(crate) fn read(files: &Files, source: &dyn Source) -> Mapped {
         global.read(&mut ctx, section);
     }
     let proxies = proxies(&mut ctx, &sections, &global);
-    let mut native = Native::default();
+    let mut native = Native::new();
     build::build(&mut ctx, files, &global, &proxies, &mut native);
     Mapped { native, notes: ctx.notes, secrets: ctx.secrets }
 }

@@ -7,6 +7,8 @@
 //!
 //! Pure: texts and environment come in through [`oxpecker_config::Source`].
 
+mod bigip;
+mod elb;
 mod files;
 mod haproxy;
 mod native;
@@ -30,6 +32,10 @@ const MADE: &str = "oxpecker.toml";
 pub enum Format {
     /// `haproxy.cfg`
     Haproxy,
+    /// `bigip.conf`, what `tmsh list` prints, `tmsh create` lines
+    Bigip,
+    /// What `aws elb describe-…`, `aws elbv2 describe-…` and `aws ec2 describe-…` print
+    Elb,
 }
 
 impl Format {
@@ -37,6 +43,8 @@ impl Format {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Haproxy => "haproxy",
+            Self::Bigip => "bigip",
+            Self::Elb => "elb",
         }
     }
 
@@ -44,6 +52,8 @@ impl Format {
     pub fn title(self) -> &'static str {
         match self {
             Self::Haproxy => "HAProxy",
+            Self::Bigip => "F5 BIG-IP",
+            Self::Elb => "AWS",
         }
     }
 }
@@ -81,10 +91,12 @@ pub fn import(format: Format, inputs: &[Input], source: &dyn Source) -> Import {
         let mut notes = Notes::default();
         let words = format!("the configuration is longer than {} MiB", BYTES_MAX >> 20);
         notes.refuse(Span::new(0, 0, 0), words, "is this the right file?");
-        Mapped { native: Native::default(), notes, secrets: Vec::new() }
+        Mapped { native: Native::new(), notes, secrets: Vec::new() }
     } else {
         match format {
             Format::Haproxy => haproxy::read(&files, source),
+            Format::Bigip => bigip::read(&files),
+            Format::Elb => elb::read(&files),
         }
     };
     files.set_secrets(secrets);

@@ -161,8 +161,17 @@ impl Table {
     }
 }
 
+/// Built-in names, which cannot be given to others.
+const BUILT_IN: &[(Kind, &[&str])] = &[
+    (Kind::Protocol, &["fastl4", "tcp"]),
+    (Kind::Persistence, &["source_addr", "none"]),
+    (Kind::TlsClient, &["clientssl"]),
+    (Kind::TlsServer, &["serverssl", "off"]),
+    (Kind::Monitor, &["tcp", "http", "healthz", "hs2", "beeswax", "hs2-http", "none"]),
+];
+
 /// A configuration in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Native {
     tables: Vec<Table>,
     names: HashMap<Kind, HashSet<String>>,
@@ -171,6 +180,16 @@ pub(crate) struct Native {
 }
 
 impl Native {
+    pub(crate) fn new() -> Self {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        Self {
+            tables: Vec::new(),
+            names: BUILT_IN.iter().map(|(kind, built_in)| (*kind, names(built_in))).collect(),
+            shared: HashMap::new(),
+            next: HashMap::new(),
+        }
+    }
+
     pub(crate) fn add(&mut self, table: Table) {
         self.tables.push(table);
     }

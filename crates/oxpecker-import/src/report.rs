@@ -181,10 +181,11 @@ impl Notes {
             Some((_, directive)) if !is_shown => directive.left_out |= verdict == Verdict::Refused,
             None if !is_shown => {}
             Some((_, directive)) => directive.notes.push(note),
-            // Something without a directive of its own, such as a file that cannot be read at all.
+            // Deep inside of a directive's block, or a file that cannot be read at all.
             None => {
-                let key = (span.file, span.start);
-                self.directives.entry(key).or_default().notes.push(note);
+                let directive = self.directives.entry((span.file, span.start)).or_default();
+                directive.span.get_or_insert(span);
+                directive.notes.push(note);
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The crate from outside: foreign texts in; native text, configuration and report out.
 
+mod bigip;
 mod broken;
+mod elb;
 mod facts;
 mod haproxy;
 mod same;

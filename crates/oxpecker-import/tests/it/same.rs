@@ -1,13 +1,14 @@
 //! The file that an import writes means what the import means, and nothing is left unsaid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oxpecker_config::{Input, Maps, check};
 use oxpecker_import::{Format, Import, Verdict};
 
 use crate::{config, read, samples};
 
-pub(crate) const FORMATS: &[(Format, &str)] = &[(Format::Haproxy, ".cfg")];
+pub(crate) const FORMATS: &[(Format, &str)] =
+    &[(Format::Haproxy, ".cfg"), (Format::Bigip, ".conf"), (Format::Elb, ".json")];
 
 fn all() -> Vec<(String, String, Import)> {
     let mut all = Vec::new();
@@ -63,6 +64,35 @@ fn whatever_is_not_kept_has_a_reason() {
     }
 }
 
+/// Objects and properties of BIG-IP, values of AWS: none is left out of the report.
+#[test]
+fn every_line_of_the_others_is_in_the_report() {
+    for (name, text, imported) in all().into_iter().filter(|(name, ..)| !name.ends_with(".cfg")) {
+        let told: BTreeSet<usize> =
+            imported.report.entries.iter().map(|entry| entry.at.line).collect();
+        // BIG-IP: a line that is indented once is a property. AWS: a value stands after its key.
+        let says = |line: &str| match name.ends_with(".conf") {
+            true => {
+                line.starts_with("ltm") || line.starts_with("    ") && !line.starts_with("     ")
+            }
+            false => {
+                let line = line.trim_end().trim_end_matches(',');
+                line.contains("\": ") && !line.ends_with(['{', '[', ']', '}'])
+            }
+        };
+        let mut is_read = true;
+        for (number, line) in text.lines().enumerate() {
+            // Networks and iRules are left out as a whole.
+            if !line.starts_with([' ', '}']) {
+                is_read =
+                    name.ends_with(".json") || line.starts_with("ltm ") && !line.contains(" rule ");
+            }
+            let is_silent = !is_read || line.trim() == "}" || !says(line);
+            assert!(is_silent || told.contains(&(number + 1)), "{name}:{}: {line}", number + 1);
+        }
+    }
+}
+
 /// A person would not write what is the default anyway.
 #[test]
 fn nothing_redundant_is_written() {
@@ -74,9 +104,13 @@ fn nothing_redundant_is_written() {
         let whole = written(&imported.text);
         let lines: Vec<&str> = imported.text.lines().collect();
         for (number, line) in lines.iter().enumerate() {
-            // The address of the page is worth saying.
+            // The address of the page is worth saying, and so is what a profile comes from.
             let is_page = lines[number.saturating_sub(1)] == "[admin]";
-            if is_page || !line.contains(" = ") || line.starts_with(' ') {
+            if is_page
+                || line.starts_with("parent = ")
+                || !line.contains(" = ")
+                || line.starts_with(' ')
+            {
                 continue;
             }
             let rest: Vec<&str> =
