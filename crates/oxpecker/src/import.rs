@@ -18,6 +18,10 @@ use crate::load::Files;
 pub(crate) enum Balancer {
     /// HAProxy's haproxy.cfg, or a directory with *.cfg
     Haproxy,
+    /// F5 BIG-IP's bigip.conf, what `tmsh list` prints, or `tmsh create` lines
+    Bigip,
+    /// JSON of `aws elb|elbv2 describe-…`, `aws ec2 describe-instances|describe-security-groups`
+    Elb,
 }
 
 #[derive(Debug, clap::Args)]
@@ -44,6 +48,8 @@ pub(crate) struct Args {
 pub(crate) fn import(args: &Args) -> anyhow::Result<Exit> {
     let format = match args.balancer {
         Balancer::Haproxy => Format::Haproxy,
+        Balancer::Bigip => Format::Bigip,
+        Balancer::Elb => Format::Elb,
     };
     let files = Files::new(&args.files)?;
     let imported = files.import(format)?;

@@ -254,6 +254,8 @@ impl Syntax {
     fn of(path: &Path) -> Self {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("cfg") => Self::Foreign(Format::Haproxy),
+            Some("conf") => Self::Foreign(Format::Bigip),
+            Some("json") => Self::Foreign(Format::Elb),
             _ => Self::Native,
         }
     }
@@ -262,6 +264,8 @@ impl Syntax {
         match self {
             Self::Native => "toml",
             Self::Foreign(Format::Haproxy) => "cfg",
+            Self::Foreign(Format::Bigip) => "conf",
+            Self::Foreign(Format::Elb) => "json",
         }
     }
 

@@ -70,8 +70,8 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Files {
-    /// Configuration: a .toml file, or HAProxy's (.cfg); or a directory whose *.toml, else *.cfg
-    /// files are read in order. May be given several times. Without it:
+    /// Configuration: a .toml file, or HAProxy's (.cfg), BIG-IP's (.conf), what the aws command
+    /// printed (.json); or a directory whose *.toml, else *.cfg files are read in order. May be given several times. Without it:
     /// /etc/oxpecker/oxpecker.toml and /etc/oxpecker/conf.d/
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,

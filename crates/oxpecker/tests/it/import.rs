@@ -162,6 +162,25 @@ fn two_languages_are_not_one_configuration() {
     assert!(err.contains("is HAProxy") && err.contains("is native"), "{err}");
 }
 
+/// By extension, and by the word of `import`, whatever the file is called.
+#[test]
+fn f5s_and_awss_files_are_read_too() {
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../oxpecker-import/tests/samples");
+    for (balancer, name) in [("bigip", "bigip.conf"), ("bigip", "tmsh.conf"), ("elb", "elb.json")] {
+        let file = format!("{samples}/{name}");
+        let (status, out, err) = oxpecker(&["check", "-f", &file]);
+        assert_eq!(status, 0, "{out}{err}");
+        let (status, out, err) = oxpecker(&["explain", "-f", &file]);
+        assert!(status == 0 && out.contains(name), "{out}{err}");
+        let dir = TempDir::new();
+        let copy = dir.write("copy.txt", &std::fs::read_to_string(&file).unwrap());
+        let (status, toml, err) = oxpecker(&["import", balancer, copy.to_str().unwrap()]);
+        assert!(status == 0 && err.contains(" kept "), "{err}");
+        let written = dir.write("oxpecker.toml", &toml);
+        assert_eq!(oxpecker(&["check", "-f", written.to_str().unwrap()]).0, 0);
+    }
+}
+
 #[test]
 fn variables_come_from_the_environment() {
     let text = LISTEN.replace("10.17.84.11:21050", "\"${COORDINATOR}\":\"$PORT\"");
