@@ -13,8 +13,9 @@ python=${PYTHON:-/usr/bin/python3}
 # "sasl/sasl.h: No such file or directory" and "krb5-config: not found". libsasl2-modules holds PLAIN.
 packages=(python3-venv python3-dev gcc g++ libsasl2-dev libkrb5-dev libsasl2-modules)
 
-# Make the certificates of tests, look at what is offered to clients, and issue certificates by ACME.
-tools=(openssl sslscan pebble)
+# Make the certificates of tests, look at what is offered to clients, issue certificates by ACME, and judge
+# imported configurations.
+tools=(openssl sslscan pebble haproxy)
 
 # `sasl` is named with its version because the newest final release (0.3.1) does not build on Python 3.11.
 # thrift, thrift_sasl and pure-sasl are pinned to what was tested, so that a new release cannot change the tests.
@@ -41,6 +42,13 @@ ensure_packages() {
     [ ${#missing[@]} -eq 0 ] && return
     echo "apt: installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
+    # Exit code 101 tells invoke-rc.d not to start what a package brings along.
+    local policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }

@@ -32,3 +32,4 @@ pub use options::{Fallback, Kind, OptionDoc, TABLES, TableDoc};
 pub use origin::Origins;
 pub use reference::reference;
 pub use source::{Input, Maps, Source};
+pub use text::File as SourceText;

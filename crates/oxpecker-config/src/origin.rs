@@ -54,3 +54,27 @@ pub(crate) enum Origin {
         place: Place,
     },
 }
+
+impl Origins {
+    /// Names other places for all values, for a configuration whose text was made from another
+    /// one: `elsewhere` gets a line of the only input, and tells file and line of its own origin.
+    pub fn retrace(&mut self, elsewhere: impl Fn(usize) -> Option<(String, usize)>) {
+        let entries = self.sections.iter_mut().flat_map(|section| &mut section.entries);
+        for entry in entries {
+            if let Origin::At { file, line, place } = &mut entry.origin
+                && place.file != 0
+                && let Some((other_file, other_line)) = elsewhere(*line)
+            {
+                (*file, *line) = (other_file, other_line);
+            }
+            let Shown::Many(items) = &mut entry.shown else { continue };
+            for (_, shown_place) in items {
+                let line = shown_place.as_ref().and_then(|place| place.rsplit_once(':'));
+                let line = line.and_then(|(_, line)| line.parse().ok());
+                if let Some((file, line)) = line.and_then(&elsewhere) {
+                    *shown_place = Some(format!("{file}:{line}"));
+                }
+            }
+        }
+    }
+}

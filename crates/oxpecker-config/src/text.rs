@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::context::clean;
 use crate::diagnostic::{Diagnostic, Note, Severity};
 
 /// Longer lines are cut to a window around the caret.
@@ -23,8 +24,9 @@ impl Place {
     }
 }
 
+/// A text that diagnostics point into.
 #[derive(Clone)]
-pub(crate) struct File {
+pub struct File {
     pub(crate) name: String,
     /// Without byte-order mark.
     pub(crate) text: String,
@@ -40,7 +42,8 @@ impl fmt::Debug for File {
 }
 
 impl File {
-    pub(crate) fn new(name: String, text: String) -> Self {
+    /// `name` is shown in diagnostics, mostly a path. A byte-order mark is taken off.
+    pub fn new(name: String, text: String) -> Self {
         let text = match text.strip_prefix('\u{feff}') {
             Some(rest) => rest.to_owned(),
             None => text,
@@ -50,8 +53,36 @@ impl File {
         Self { name, text, line_starts, secrets: Vec::new() }
     }
 
-    pub(crate) fn set_secrets(&mut self, secrets: Vec<Range<usize>>) {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Without byte-order mark.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Byte ranges that no diagnostic may show, sorted and not overlapping.
+    pub fn set_secrets(&mut self, secrets: Vec<Range<usize>>) {
         self.secrets = secrets;
+    }
+
+    /// A problem with a stretch of this text, in bytes. Control characters in the message are
+    /// replaced.
+    pub fn problem(
+        &self,
+        severity: Severity,
+        span: Range<usize>,
+        message: &str,
+        help: Option<&str>,
+    ) -> Diagnostic {
+        let place = Place::new(0, span);
+        self.diagnostic(severity, place, clean(message), help.map(clean))
+    }
+
+    /// Line of a byte, from 1.
+    pub fn line_number(&self, at: usize) -> usize {
+        self.line_of(at) + 1
     }
 
     /// Line number from 0.

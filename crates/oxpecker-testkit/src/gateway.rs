@@ -22,6 +22,7 @@ pub struct Launch {
     env: Vec<(String, String)>,
     stdin: Stdio,
     dir: TempDir,
+    file: String,
 }
 
 impl Launch {
@@ -32,7 +33,12 @@ impl Launch {
 
     /// The same in a directory that exists already, for configurations that name files in it.
     pub fn within(dir: TempDir, program: &str, config: &str) -> Self {
-        let file = dir.write(CONFIG, config);
+        Self::named(dir, program, CONFIG, config)
+    }
+
+    /// The same with a file of another name: its extension tells the language.
+    pub fn named(dir: TempDir, program: &str, name: &str, config: &str) -> Self {
+        let file = dir.write(name, config);
         Self {
             program: program.into(),
             prefix: Vec::new(),
@@ -40,6 +46,7 @@ impl Launch {
             env: Vec::new(),
             stdin: Stdio::null(),
             dir,
+            file: name.into(),
         }
     }
 
@@ -80,7 +87,7 @@ impl Launch {
             .unwrap_or_else(|error| panic!("failed to start {}: {error}", words[0]));
         let out = Lines::read_from(child.stdout.take().unwrap());
         let err = Lines::read_from(child.stderr.take().unwrap());
-        Gateway { child, dir: self.dir, out, err, ended: None }
+        Gateway { child, dir: self.dir, file: self.file, out, err, ended: None }
     }
 
     /// Starts the process and waits until it listens.
@@ -105,6 +112,7 @@ const CONFIG: &str = "oxpecker.toml";
 pub struct Gateway {
     child: Child,
     pub dir: TempDir,
+    file: String,
     /// Standard output: the log, unless the configuration sends it elsewhere.
     pub out: Lines,
     pub err: Lines,
@@ -122,13 +130,13 @@ impl Gateway {
     }
 
     pub fn config_file(&self) -> PathBuf {
-        self.dir.join(CONFIG)
+        self.dir.join(&self.file)
     }
 
     /// Writes the configuration, sends SIGHUP, and returns the line that tells how it went.
     #[track_caller]
     pub fn reload(&self, config: &str) -> String {
-        self.dir.write(CONFIG, config);
+        self.dir.write(&self.file, config);
         self.hangup()
     }
 

@@ -9,6 +9,7 @@ use anyhow::Context;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use oxpecker_config::{Checked, Diagnostic, Input, Source};
+use oxpecker_import::{Format, Import, Trace};
 
 use crate::certificates;
 use crate::delivery;
@@ -47,42 +48,107 @@ impl Files {
 
     /// The same as `load`, and opens the certificate files that the configuration names.
     pub(crate) fn load_all(&self) -> anyhow::Result<Result<Checked, Vec<Diagnostic>>> {
-        Ok(self.load()?.and_then(certificates::audit).and_then(delivery::audit))
+        let (checked, trace) = match self.read()? {
+            Ok(read) => read,
+            Err(diagnostics) => return Ok(Err(diagnostics)),
+        };
+        let Some(trace) = trace else { return Ok(audit(checked)) };
+        // What is wrong with a file is told where the foreign text names it.
+        let foreign = |found: Vec<Diagnostic>| found.into_iter().filter_map(|d| trace.foreign(d));
+        Ok(match audit(checked) {
+            Ok(mut checked) => {
+                checked.warnings = foreign(checked.warnings).collect();
+                Ok(checked)
+            }
+            Err(diagnostics) => Err(foreign(diagnostics).collect()),
+        })
     }
 
     /// Reads all files and checks them. The outer error: something could not be read.
     pub(crate) fn load(&self) -> anyhow::Result<Result<Checked, Vec<Diagnostic>>> {
-        let mut inputs = Vec::new();
-        for path in &self.paths {
-            self.collect(path, &mut inputs)?;
-        }
-        if inputs.is_empty() {
-            let nothing = format!("no *.toml file in {}", self.paths[0].display());
-            return Err(anyhow::Error::new(Exit::Configuration).context(nothing));
-        }
-        Ok(oxpecker_config::check(&inputs, self).map(|mut checked| {
+        Ok(self.read()?.map(|(checked, _)| checked))
+    }
+
+    fn read(&self) -> anyhow::Result<Checking> {
+        let (syntax, inputs) = self.inputs(None)?;
+        let read = match syntax {
+            Syntax::Native => oxpecker_config::check(&inputs, self).map(|checked| (checked, None)),
+            Syntax::Foreign(format) => oxpecker_import::import(format, &inputs, self)
+                .into_checked()
+                .map(|(checked, trace)| (checked, Some(trace))),
+        };
+        Ok(read.map(|(mut checked, trace)| {
             certificates::make_absolute(&mut checked.config, &self.base);
             delivery::make_absolute(&mut checked.config, &self.base);
-            checked
+            (checked, trace)
         }))
     }
 
-    fn collect(&self, path: &Path, inputs: &mut Vec<Input>) -> anyhow::Result<()> {
+    /// Reads all files as the configuration of another balancer, whatever they are called.
+    pub(crate) fn import(&self, format: Format) -> anyhow::Result<Import> {
+        let (_, inputs) = self.inputs(Some(Syntax::Foreign(format)))?;
+        Ok(oxpecker_import::import(format, &inputs, self))
+    }
+
+    /// All texts, and the one language they are in.
+    fn inputs(&self, given: Option<Syntax>) -> anyhow::Result<(Syntax, Vec<Input>)> {
+        let mut inputs = Vec::new();
+        let mut syntax: Option<(Syntax, &Path)> = None;
+        for path in &self.paths {
+            let found = match given {
+                Some(given) => given,
+                None => self.syntax_of(path)?,
+            };
+            if let Some((other, first)) = syntax
+                && other != found
+            {
+                return Err(anyhow::Error::new(Exit::Usage).context(format!(
+                    "{} is {}, and {} is {}; one configuration has one language \
+                     (`oxpecker import` translates)",
+                    first.display(),
+                    other.title(),
+                    path.display(),
+                    found.title(),
+                )));
+            }
+            syntax = Some((found, path));
+            self.collect(path, found, &mut inputs)?;
+        }
+        let (syntax, first) = syntax.unwrap_or((Syntax::Native, &self.paths[0]));
+        if inputs.is_empty() {
+            let nothing = format!("no *.{} file in {}", syntax.extension(), first.display());
+            return Err(anyhow::Error::new(Exit::Configuration).context(nothing));
+        }
+        Ok((syntax, inputs))
+    }
+
+    /// By the extension; a directory is HAProxy's when it has *.cfg and no *.toml.
+    fn syntax_of(&self, path: &Path) -> anyhow::Result<Syntax> {
+        if !self.is_dir(path) {
+            return Ok(Syntax::of(path));
+        }
+        let names =
+            self.list(path).with_context(|| format!("failed to list {}", path.display()))?;
+        let has = |syntax: Syntax| names.iter().any(|name| is_fragment(name, syntax));
+        let haproxy = Syntax::Foreign(Format::Haproxy);
+        Ok(if !has(Syntax::Native) && has(haproxy) { haproxy } else { Syntax::Native })
+    }
+
+    fn collect(&self, path: &Path, syntax: Syntax, inputs: &mut Vec<Input>) -> anyhow::Result<()> {
         if self.is_dir(path) {
             let mut names: Vec<PathBuf> = self
                 .list(path)
                 .with_context(|| format!("failed to list {}", path.display()))?
                 .into_iter()
-                .filter(|name| is_fragment(name))
+                .filter(|name| is_fragment(name, syntax) && !self.is_dir(&path.join(name)))
                 .collect();
             // Byte order, whatever the locale: 10-pools.toml comes before 20-virtuals.toml.
             names.sort();
             for name in names {
-                self.collect(&path.join(name), inputs)?;
+                self.collect(&path.join(name), syntax, inputs)?;
             }
             return Ok(());
         }
-        refuse_foreign(path)?;
         let text = Source::read(self, path)
             .with_context(|| format!("failed to read {}", path.display()))
             .map_err(|error| error.context(Exit::Configuration))?;
@@ -127,6 +193,9 @@ impl Files {
     }
 }
 
+/// A good configuration, with the way back to the text of another balancer when it is one.
+type Checking = Result<(Checked, Option<Trace>), Vec<Diagnostic>>;
+
 impl Source for Files {
     fn read(&self, path: &Path) -> io::Result<String> {
         let relative = if path.is_relative() { Some(path) } else { self.below_base(path) };
@@ -153,6 +222,11 @@ impl Source for Files {
     }
 }
 
+/// Opens the files that a configuration names.
+fn audit(checked: Checked) -> Result<Checked, Vec<Diagnostic>> {
+    certificates::audit(checked).and_then(delivery::audit)
+}
+
 fn default_paths() -> Vec<PathBuf> {
     let mut paths = vec![PathBuf::from(DEFAULT_FILE)];
     paths.extend(Some(PathBuf::from(DEFAULT_DIRECTORY)).filter(|path| path.is_dir()));
@@ -176,22 +250,43 @@ fn absolute(path: &Path) -> PathBuf {
     }
 }
 
-/// `*.toml`, and not hidden: editors and package managers leave other things in conf.d.
-fn is_fragment(name: &Path) -> bool {
-    let hidden = name.to_string_lossy().starts_with('.');
-    !hidden && name.extension().is_some_and(|extension| extension == "toml")
+/// The language of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Syntax {
+    Native,
+    Foreign(Format),
 }
 
-/// Files of other balancers are named for what they are, not called broken TOML.
-fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
-    let what = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("cfg") => "an HAProxy configuration",
-        Some("conf") => "a BIG-IP configuration",
-        Some("json") => "JSON",
-        _ => return Ok(()),
-    };
-    Err(anyhow::Error::new(Exit::Usage).context(format!(
-        "{} looks like {what}; this version reads its own format only (a .toml file)",
-        path.display()
-    )))
+impl Syntax {
+    fn of(path: &Path) -> Self {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("cfg") => Self::Foreign(Format::Haproxy),
+            Some("conf") => Self::Foreign(Format::Bigip),
+            Some("json") => Self::Foreign(Format::Elb),
+            _ => Self::Native,
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Native => "toml",
+            Self::Foreign(Format::Haproxy) => "cfg",
+            Self::Foreign(Format::Bigip) => "conf",
+            Self::Foreign(Format::Elb) => "json",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Foreign(format) => format.title(),
+        }
+    }
+}
+
+/// `*.toml`, or `*.cfg` for HAProxy, and not hidden: editors and package managers leave other
+/// things in conf.d.
+fn is_fragment(name: &Path, syntax: Syntax) -> bool {
+    let hidden = name.to_string_lossy().starts_with('.');
+    !hidden && name.extension().is_some_and(|extension| extension == syntax.extension())
 }

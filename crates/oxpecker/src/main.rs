@@ -4,6 +4,7 @@ mod certificates;
 mod check;
 mod delivery;
 mod exit;
+mod import;
 mod load;
 mod privileges;
 mod run;
@@ -64,13 +65,15 @@ enum Command {
         #[command(flatten)]
         files: Files,
     },
+    /// Turn another balancer's configuration into a native file, and report on every line
+    Import(import::Args),
 }
 
 #[derive(Debug, clap::Args)]
 struct Files {
-    /// Configuration: a .toml file, or a directory whose *.toml files are read in order.
-    /// May be given several times. Without it: /etc/oxpecker/oxpecker.toml and
-    /// /etc/oxpecker/conf.d/
+    /// Configuration: a .toml file, or HAProxy's (.cfg), BIG-IP's (.conf), what the aws command
+    /// printed (.json); or a directory whose *.toml, else *.cfg files are read in order. May be given several times. Without it:
+    /// /etc/oxpecker/oxpecker.toml and /etc/oxpecker/conf.d/
     #[arg(short = 'f', long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Run { files, pidfile } => run::run(&files.files, pidfile),
         Command::Check { files, strict, format } => check::check(&files.files, strict, format),
         Command::Explain { files } => check::explain(&files.files),
+        Command::Import(args) => import::import(&args),
     };
     exit.unwrap_or_else(|error| {
         // The whole chain on one line: causes are what an administrator greps for.

@@ -5,7 +5,7 @@ mod sources;
 
 /// # Panics
 /// Without root: a skipped test would look like a passed one.
-fn need_root() {
+pub(crate) fn need_root() {
     assert!(
         nix::unistd::geteuid().is_root(),
         "this test needs root; leave it out with --skip as_root"

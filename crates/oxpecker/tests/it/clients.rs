@@ -9,6 +9,7 @@ mod aware;
 mod demo;
 mod health;
 mod hue;
+mod imported;
 mod jdbc;
 mod killed;
 mod python;
@@ -160,7 +161,7 @@ pool = \"{name}\"
     }
 }
 
-fn coordinator_addr(net: &Net, number: u8) -> SocketAddr {
+pub(crate) fn coordinator_addr(net: &Net, number: u8) -> SocketAddr {
     net.addr(10 + number)
 }
 
@@ -205,7 +206,7 @@ impl Cluster {
 }
 
 #[track_caller]
-fn shell_to(address: SocketAddr, protocol: &str) -> Command {
+pub(crate) fn shell_to(address: SocketAddr, protocol: &str) -> Command {
     let mut command = clients::impala_shell();
     command.arg(format!("--protocol={protocol}")).args(["-i", &address.to_string(), "-B"]);
     command
@@ -213,7 +214,7 @@ fn shell_to(address: SocketAddr, protocol: &str) -> Command {
 
 /// `sessions.py`: open NAME, run NAME SQL, start NAME SQL, finish NAME, close NAME, connects N.
 #[track_caller]
-fn sessions_at(address: SocketAddr) -> Client {
+pub(crate) fn sessions_at(address: SocketAddr) -> Client {
     let mut command = clients::python(&script("sessions.py"));
     command.args([address.ip().to_string(), address.port().to_string()]);
     Client::start(command)
@@ -228,7 +229,7 @@ fn raw_sessions(cluster: &Cluster, what: &str, count: &str) -> String {
     clients::run(command).ok()
 }
 
-fn script(name: &str) -> PathBuf {
+pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/clients").join(name)
 }
 

@@ -6,7 +6,7 @@ use oxpecker_testkit::TempDir;
 
 use crate::site::{PROGRAM, Site};
 
-fn oxpecker(args: &[&str]) -> (i32, String, String) {
+pub(crate) fn oxpecker(args: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = Command::new(PROGRAM).args(args).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
@@ -76,17 +76,6 @@ fn check_speaks_json() {
 fn wrong_usage_is_status_2() {
     for args in [&["check", "--no-such-flag"][..], &["no-such-command"], &[]] {
         assert_eq!(oxpecker(args).0, 2, "{args:?}");
-    }
-}
-
-#[test]
-fn other_balancers_files_are_named_for_what_they_are() {
-    let dir = TempDir::new();
-    for (name, what) in [("haproxy.cfg", "HAProxy"), ("bigip.conf", "BIG-IP")] {
-        let file = dir.write(name, "global\n  maxconn 4000\n").display().to_string();
-        let (status, _, err) = oxpecker(&["check", "-f", &file]);
-        assert_eq!(status, 2, "{err}");
-        assert!(err.contains(what) && err.contains(name), "{err}");
     }
 }
 

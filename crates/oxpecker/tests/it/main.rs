@@ -20,6 +20,7 @@ mod examples;
 mod failing;
 mod garbage;
 mod health;
+mod import;
 mod limits;
 mod listening;
 mod logs;

@@ -1,0 +1,577 @@
+//! Proxies as virtual servers, and what belongs to the whole process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::access::When;
+use super::bind::{BindOptions, Listen};
+use super::global::Global;
+use super::options::Keepalive;
+use super::pool::{self, Nodes, Pool};
+use super::settings::{Balance, Mode, Settings, Timeout};
+use super::{Ctx, Proxy, ProxyKind};
+use crate::files::{At, Files, Span};
+use crate::native::{Kind, Native, Table, Value, inline, quote, show_duration};
+
+/// HAProxy's entries may live for ever; a year is the longest that can be written.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+pub(super) fn build(
+    ctx: &mut Ctx,
+    files: &Files,
+    global: &Global,
+    proxies: &[Proxy],
+    native: &mut Native,
+) {
+    process(global, native);
+    logs(ctx, global, proxies, native);
+    let mut builder =
+        Builder { ctx, files, proxies, native, nodes: Nodes::default(), pools: HashMap::new() };
+    for (index, proxy) in proxies.iter().enumerate() {
+        if let Some(span) = proxy.settings.disabled {
+            let words = format!("`{}` is disabled, and left out", proxy.name);
+            builder.ctx.notes.change(span, words);
+        } else if proxy.kind.accepts() {
+            builder.accepting(index);
+        }
+    }
+    // Backends that nobody uses are checked as well.
+    for (index, proxy) in proxies.iter().enumerate() {
+        let unused = proxy.kind == ProxyKind::Backend && !builder.pools.contains_key(&index);
+        if unused && proxy.settings.disabled.is_none() {
+            let words = format!("no frontend uses `{}`, and it is left out", proxy.name);
+            builder.ctx.notes.change(proxy.span, words);
+        }
+    }
+}
+
+fn process(global: &Global, native: &mut Native) {
+    let Some(span) = global.span else { return };
+    let mut table = Table::single(Kind::Process, span);
+    for (key, at) in [("connections_max", &global.maxconn), ("threads", &global.threads)] {
+        if let Some(at) = at {
+            table.number(key, at.value, at.span);
+        }
+    }
+    for (key, at) in [
+        ("user", &global.user),
+        ("group", &global.group),
+        ("chroot", &global.chroot),
+        ("pidfile", &global.pidfile),
+    ] {
+        if let Some(at) = at {
+            table.text(key, &at.value, at.span);
+        }
+    }
+    if let Some(at) = &global.drain_timeout {
+        table.duration("drain_timeout", at.value, at.span);
+    }
+    if !table.is_empty() {
+        native.add(table);
+    }
+}
+
+fn logs(ctx: &mut Ctx, global: &Global, proxies: &[Proxy], native: &mut Native) {
+    let logging: Vec<&Settings> = proxies
+        .iter()
+        .map(|proxy| &proxy.settings)
+        .filter(|settings| settings.log_global || !settings.logs.is_empty())
+        .collect();
+    let mut targets = global.logs.clone();
+    for target in logging.iter().flat_map(|settings| &settings.logs) {
+        // The same target in several proxies is one.
+        let same = |known: &super::global::LogTarget| {
+            (&known.to, &known.facility, &known.level)
+                == (&target.to, &target.facility, &target.level)
+        };
+        if !targets.iter().any(same) {
+            targets.push(target.clone());
+        }
+    }
+    let null = proxies.iter().find_map(|proxy| proxy.settings.options.dontlognull);
+    if let Some(span) = null {
+        let mut table = Table::single(Kind::Log, span);
+        table.switch("dontlognull", true, span);
+        native.add(table);
+    }
+    for target in targets {
+        let mut table = Table::single(Kind::LogTarget, target.span);
+        table.text("to", &target.to, target.span);
+        if let Some(facility) = target.facility.as_deref().filter(|name| *name != "local0") {
+            let facility = if facility == "auth2" { "authpriv" } else { facility };
+            table.text("facility", facility, target.span);
+        }
+        if let Some(level) = target.level.as_deref().filter(|name| *name != "info") {
+            table.text("level", level, target.span);
+        }
+        if let Some(protocol) = target.protocol {
+            table.text("protocol", protocol, target.span);
+        }
+        if logging.is_empty() {
+            table.text("records", "process", target.span);
+            let words = "no proxy says `log global`: access records are not written";
+            ctx.notes.change(target.span, words);
+        }
+        native.add(table);
+    }
+}
+
+struct Builder<'b> {
+    ctx: &'b mut Ctx,
+    files: &'b Files,
+    proxies: &'b [Proxy],
+    native: &'b mut Native,
+    nodes: Nodes,
+    /// By the proxy whose servers they are.
+    pools: HashMap<usize, Pool>,
+}
+
+/// Where the connections of one listener go.
+#[derive(Debug, Clone, PartialEq)]
+struct Target {
+    /// Index of the proxy.
+    proxy: usize,
+    span: Span,
+    /// Server names and proxies.
+    routes: Vec<(String, usize, Span)>,
+}
+
+impl Builder<'_> {
+    fn accepting(&mut self, index: usize) {
+        let proxy = &self.proxies[index];
+        let settings = &proxy.settings;
+        let is_http = settings.mode.as_ref().is_some_and(|at| at.value == Mode::Http);
+        let serves = settings.default_backend.is_some()
+            || !settings.servers.is_empty()
+            || !settings.access.routes.is_empty();
+        if settings.stats.on.is_some() && is_http && !serves {
+            return self.page(proxy);
+        }
+        for (word, span) in &settings.stats.lines {
+            let words = format!("`stats {word}` here: the page has a listener of its own, [admin]");
+            self.ctx.notes.drop(*span, words);
+        }
+        for span in &settings.http_rules {
+            let words = "HTTP is not looked into: bytes pass as they come";
+            let help = "leave it out if it is not needed for Impala";
+            self.ctx.notes.refuse(*span, words, help);
+        }
+        if let Some(mode) = settings.mode.as_ref().filter(|_| is_http) {
+            let words = "HTTP passes as bytes: a member is chosen for each connection, not for each request";
+            self.ctx.notes.change(mode.span, words);
+        }
+        if settings.binds.is_empty() {
+            let words = format!("`{}` listens nowhere", proxy.name);
+            self.ctx.notes.refuse(proxy.span, words, "write `bind ADDRESS:PORT`");
+            return;
+        }
+        self.virtual_servers(index);
+    }
+
+    /// One for each set of options and each way that connections go.
+    fn virtual_servers(&mut self, index: usize) {
+        let proxy = &self.proxies[index];
+        let mut groups: Vec<(&BindOptions, Target, Vec<At<Listen>>)> = Vec::new();
+        for bind in &proxy.settings.binds {
+            for listen in &bind.listens {
+                let Some(target) = self.target(index, listen.value.port()) else { continue };
+                let key = bind.options.key();
+                let known = groups.iter_mut().find(|(options, known, _)| {
+                    options.key() == key
+                        && (known.proxy, &known.routes) == (target.proxy, &target.routes)
+                });
+                match known {
+                    Some((_, _, listens)) => listens.push(listen.clone()),
+                    None => groups.push((&bind.options, target, vec![listen.clone()])),
+                }
+            }
+        }
+        let several = groups.len() > 1;
+        for (options, target, listens) in groups {
+            let port = listens.first().map_or(0, |listen| listen.value.port());
+            let name = match several {
+                true => format!("{}-{port}", proxy.name),
+                false => proxy.name.clone(),
+            };
+            self.virtual_server(index, &name, options, &target, &listens);
+        }
+    }
+
+    /// The backends of connections to a port, by `use_backend` in order and `default_backend`.
+    fn target(&mut self, index: usize, port: u16) -> Option<Target> {
+        let proxy = &self.proxies[index];
+        let settings = &proxy.settings;
+        let mut routes = Vec::new();
+        for route in &settings.access.routes {
+            let backend = self.backend(&route.backend)?;
+            match &route.when {
+                When::Always => {
+                    return Some(Target { proxy: backend, span: route.backend.span, routes });
+                }
+                When::Ports(ports) if ports.iter().any(|(a, b)| (*a..=*b).contains(&port)) => {
+                    return Some(Target { proxy: backend, span: route.backend.span, routes });
+                }
+                When::Sni(names) => {
+                    routes
+                        .extend(names.iter().map(|name| (name.value.clone(), backend, name.span)));
+                }
+                _ => {}
+            }
+        }
+        if !settings.servers.is_empty() {
+            return Some(Target { proxy: index, span: proxy.span, routes });
+        }
+        let Some(name) = &settings.default_backend else {
+            let words = match proxy.kind {
+                ProxyKind::Listen => format!("`{}` has no server", proxy.name),
+                _ => format!("`{}` has no `default_backend`", proxy.name),
+            };
+            let help = "connections that come here have nowhere to go";
+            self.ctx.notes.refuse(proxy.span, words, help);
+            return None;
+        };
+        let backend = self.backend(name)?;
+        Some(Target { proxy: backend, span: name.span, routes })
+    }
+
+    fn backend(&mut self, name: &At<String>) -> Option<usize> {
+        let is_it = |proxy: &Proxy| proxy.kind.has_servers() && proxy.name == name.value;
+        let found = self.proxies.iter().position(is_it);
+        let Some(found) = found else {
+            let words = format!("no backend is called `{}`", super::words::shorten(&name.value));
+            self.ctx.notes.refuse(name.span, words, "names of variables (%[…]) are not possible");
+            return None;
+        };
+        if self.proxies[found].settings.servers.is_empty() {
+            let words = format!("backend `{}` has no server", name.value);
+            self.ctx.notes.refuse(name.span, words, "write `server NAME HOST:PORT check`");
+            return None;
+        }
+        Some(found)
+    }
+
+    /// The pool of a proxy, made when it is first asked for.
+    fn pool(&mut self, index: usize, from: &Proxy) -> (String, Option<At<String>>) {
+        if !self.pools.contains_key(&index) {
+            let ports: Vec<u16> = from
+                .settings
+                .binds
+                .iter()
+                .flat_map(|bind| bind.listens.iter().map(|listen| listen.value.port()))
+                .collect();
+            // Servers without a port get the client's, which must be a single one.
+            let port = ports.first().copied().filter(|port| *port > 0 && ports.len() == 1);
+            let proxy = &self.proxies[index];
+            let pool = pool::add(self.ctx, self.files, self.native, &mut self.nodes, proxy, port);
+            self.pools.insert(index, pool);
+        }
+        let pool = &self.pools[&index];
+        (pool.name.clone(), pool.tls_server.clone())
+    }
+
+    fn virtual_server(
+        &mut self,
+        index: usize,
+        name: &str,
+        options: &BindOptions,
+        target: &Target,
+        listens: &[At<Listen>],
+    ) {
+        let proxy = &self.proxies[index];
+        let settings = &proxy.settings;
+        let back = &self.proxies[target.proxy].settings;
+        let (pool, tls_server) = self.pool(target.proxy, proxy);
+        let mut routes = Vec::new();
+        for (name, backend, span) in &target.routes {
+            let (pool, _) = self.pool(*backend, proxy);
+            routes.push((inline(&[("name", quote(name)), ("pool", quote(&pool))]), *span));
+        }
+        let name = self.native.unused(Kind::Virtual, name);
+        let mut table = Table::named(Kind::Virtual, &name, proxy.span);
+        if proxy.kind == ProxyKind::Frontend {
+            let place = self.files.place(proxy.span);
+            table = table.comment(format!("frontend {}, {place}", proxy.name));
+        }
+        if let Some(at) = &settings.description {
+            table.text("description", &at.value, at.span);
+        }
+        let shown: Vec<_> = listens.iter().map(|at| (at.value.show(), at.span)).collect();
+        table.texts("listen", &shown, proxy.span);
+        table.text("pool", &pool, target.span);
+        let tls_client = options.ssl.map(|span| (span, self.tls_client(proxy, options)));
+        if let Some(span) = options.ssl.or(tls_server.as_ref().map(|at| at.span)) {
+            table.text("type", "standard", span);
+        }
+        if let Some((span, profile)) = tls_client {
+            table.text("tls_client", &profile, span);
+        }
+        if let Some(profile) = &tls_server {
+            table.text("tls_server", &profile.value, profile.span);
+        }
+        if let Some((_, span)) = routes.first() {
+            let span = *span;
+            if options.ssl.is_some() || tls_server.is_some() {
+                let words = "the pool cannot be chosen by server name where TLS is ended or begun";
+                self.ctx.notes.refuse(
+                    span,
+                    words,
+                    "pass TLS through, or listen on several addresses",
+                );
+            }
+            table.value("sni_routes", Value::List(routes), span);
+        }
+        self.persistence(back, &mut table);
+        self.protocol_profile(settings, back, options, &mut table);
+        access(settings, &mut table);
+        self.open_to_all(proxy, listens, &mut table);
+        if let Some(max) = options.maxconn.as_ref().or(settings.maxconn.as_ref()) {
+            table.number("connections_max", max.value, max.span);
+        }
+        self.listening(settings, options, &mut table);
+        if let Some(balance) = back.balance.as_ref().filter(|at| at.value == Balance::Source) {
+            let words = "all users behind one address, such as those of a Hue server, share one coordinator";
+            let help = "fine for one Hue server; more coordinators do not make it faster";
+            self.ctx.notes.warn(balance.span, words, help);
+        }
+        self.native.add(table);
+    }
+
+    fn listening(&mut self, settings: &Settings, options: &BindOptions, table: &mut Table) {
+        if let Some(span) = options.accept_proxy {
+            let everybody = [("0.0.0.0/0".to_owned(), span), ("::/0".to_owned(), span)];
+            table.texts("accept_proxy", &everybody, span);
+        }
+        if let Some(backlog) = options.backlog.as_ref().or(settings.backlog.as_ref()) {
+            table.number("backlog", backlog.value.min(65_535), backlog.span);
+        }
+        if let Some(interface) = &options.interface {
+            table.text("interface", &interface.value, interface.span);
+        }
+        if let Some(span) = options.v6only {
+            table.switch("dual_stack", false, span);
+        }
+        if let Some(mode) = &options.mode {
+            let digits = mode.value.trim_start_matches('0');
+            table.text("socket_mode", &format!("0{digits}"), mode.span);
+        }
+    }
+
+    fn tls_client(&mut self, proxy: &Proxy, options: &BindOptions) -> String {
+        let span = options.ssl.unwrap_or(proxy.span);
+        let mut profile = Table::single(Kind::TlsClient, span);
+        let certificates: Vec<_> =
+            options.certificates.iter().map(|at| (at.value.clone(), at.span)).collect();
+        profile.texts("certificates", &certificates, span);
+        pool::versions(&mut profile, options.tls_min.as_ref(), options.tls_max.as_ref());
+        if let Some(at) = &options.cipher_suites {
+            pool::suites(self.ctx, &mut profile, at);
+        }
+        if let Some(at) = &options.alpn {
+            let names: Vec<_> =
+                at.value.split(',').map(|name| (name.to_owned(), at.span)).collect();
+            profile.texts("alpn", &names, at.span);
+        }
+        if let Some(span) = options.no_tickets {
+            profile.switch("tickets", false, span);
+        }
+        if let Some(at) = &options.client_auth {
+            profile.text("client_certificates", at.value, at.span);
+            if let Some(at) = &options.ca_file {
+                profile.text("client_ca_file", &at.value, at.span);
+            }
+            if let Some(at) = &options.crl_file {
+                profile.text("client_crl_file", &at.value, at.span);
+            }
+        }
+        self.native.share(Kind::TlsClient, &proxy.name, profile)
+    }
+
+    fn persistence(&mut self, back: &Settings, table: &mut Table) {
+        let stick = &back.stick;
+        let Some(span) = stick.on_src else {
+            if let Some(span) = stick.table {
+                self.ctx.notes.drop(span, "no `stick on src` uses this table");
+            }
+            return;
+        };
+        let mut profile = Table::single(Kind::Persistence, stick.table.unwrap_or(span));
+        let expire = stick.expire.as_ref().map_or(LONGEST, |at| at.value);
+        let expire_span = stick.expire.as_ref().map_or(span, |at| at.span);
+        profile.duration("timeout", expire, expire_span);
+        if stick.expire.is_none() {
+            let words = "entries live for a year, for there is no `expire`";
+            self.ctx.notes.change(stick.table.unwrap_or(span), words);
+        }
+        if let Some(size) = &stick.size {
+            profile.number("entries_max", size.value.min(10_000_000), size.span);
+        }
+        if let Some(mask) = &stick.mask {
+            profile.number("mask_v4", mask.value, mask.span);
+        }
+        let name = format!("source_addr_{}", show_duration(expire));
+        let name = self.native.share(Kind::Persistence, &name, profile);
+        table.text("persistence", &name, span);
+    }
+
+    fn protocol_profile(
+        &mut self,
+        front: &Settings,
+        back: &Settings,
+        options: &BindOptions,
+        table: &mut Table,
+    ) {
+        let span = table.span();
+        let (client, server) = (&front.timeouts.client, &back.timeouts.server);
+        let tunnel = back.timeouts.tunnel.as_ref().or(front.timeouts.tunnel.as_ref());
+        let place = |timeout: &Timeout| timeout.as_ref().map_or(span, |at| at.span);
+        let time = |timeout: &Timeout| timeout.as_ref().and_then(|at| at.value);
+        let mut profile = Table::single(Kind::Protocol, place(client));
+        let name = match tunnel {
+            // Once connected only this one counts.
+            Some(tunnel) => {
+                let idle = tunnel.value.map_or("off".to_owned(), show_duration);
+                profile.text("idle_timeout", &idle, tunnel.span);
+                format!("tunnel_{idle}")
+            }
+            None => {
+                let client_at = if client.is_some() { place(client) } else { place(server) };
+                profile.raw("idle_timeout", quote("off"), client_at);
+                if let Some(time) = time(client) {
+                    profile.duration("client_timeout", time, place(client));
+                }
+                if let Some(time) = time(server) {
+                    profile.duration("server_timeout", time, place(server));
+                }
+                match (time(client), time(server)) {
+                    (Some(one), Some(other)) if one == other => {
+                        format!("timeout_{}", show_duration(one))
+                    }
+                    (None, None) => "no_timeout".to_owned(),
+                    _ => "timeouts".to_owned(),
+                }
+            }
+        };
+        if let Some((Some(time), at)) =
+            front.timeouts.handshake.as_ref().map(|at| (at.value, at.span))
+        {
+            profile.duration("handshake_timeout", time, at);
+        }
+        keepalive(&mut profile, "client_keepalive", &front.options.client_keepalive);
+        keepalive(&mut profile, "server_keepalive", &back.options.server_keepalive);
+        if let Some(at) = &options.user_timeout {
+            profile.duration("client_user_timeout", at.value, at.span);
+        }
+        let user_timeout =
+            back.servers.iter().find_map(|server| server.options.user_timeout.as_ref());
+        if let Some(at) = user_timeout {
+            profile.duration("server_user_timeout", at.value, at.span);
+        }
+        let name = self.native.share(Kind::Protocol, &name, profile);
+        table.text("protocol_profile", &name, place(client));
+    }
+
+    /// The check says the same in native words.
+    fn open_to_all(&mut self, proxy: &Proxy, listens: &[At<Listen>], table: &mut Table) {
+        let every = |at: &&At<Listen>| matches!(&at.value, Listen::Tcp(address) if address.ip().is_unspecified());
+        let Some(open) = listens.iter().find(every) else { return };
+        let access = &proxy.settings.access;
+        let proxied = proxy.settings.binds.iter().any(|bind| bind.options.accept_proxy.is_some());
+        if access.allow.is_some() || proxied {
+            return;
+        }
+        table.told("listen", "everybody may connect");
+        let words = format!("`{}` listens on every address, and everybody may connect", proxy.name);
+        let help = "add `tcp-request connection reject unless { src 10.0.0.0/8 }`, or bind to an internal address";
+        self.ctx.notes.warn(open.span, words, help);
+    }
+
+    /// A page of statistics.
+    fn page(&mut self, proxy: &Proxy) {
+        let settings = &proxy.settings;
+        let listens: Vec<_> = settings.binds.iter().flat_map(|bind| &bind.listens).collect();
+        let Some((address, span)) = listens.iter().find_map(|at| match at.value {
+            Listen::Tcp(address) => Some((address, at.span)),
+            Listen::Unix(_) => None,
+        }) else {
+            let words = format!("`{}` listens nowhere", proxy.name);
+            self.ctx.notes.refuse(proxy.span, words, "write `bind ADDRESS:PORT`");
+            return;
+        };
+        if self.native.has(Kind::Admin) {
+            let words = "there is one page, and it has its address already";
+            self.ctx.notes.change(span, words);
+            return;
+        }
+        // Whoever reaches the page can drain members, and nobody is asked for a password.
+        let own = match address {
+            SocketAddr::V4(_) if !address.ip().is_loopback() => {
+                let words =
+                    "on the loopback address only: this version's page asks for no password";
+                self.ctx.notes.change(span, words);
+                SocketAddr::from(([127, 0, 0, 1], address.port()))
+            }
+            SocketAddr::V6(_) if !address.ip().is_loopback() => {
+                let words =
+                    "on the loopback address only: this version's page asks for no password";
+                self.ctx.notes.change(span, words);
+                SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], address.port()))
+            }
+            own => own,
+        };
+        let place = self.files.place(proxy.span);
+        let mut table = Table::single(Kind::Admin, proxy.span).comment(format!(
+            "{} {}, {place}",
+            proxy.kind.as_str(),
+            proxy.name
+        ));
+        table.text("listen", &own.to_string(), span);
+        self.native.add(table);
+        for (word, span) in &settings.stats.lines {
+            match word.as_str() {
+                "enable" => {}
+                "auth" => self.ctx.notes.drop(*span, "this version's page asks for no password"),
+                "uri" => self.ctx.notes.drop(*span, "the page has an address of its own"),
+                "admin" => self.ctx.notes.drop(*span, "whoever reaches the page may change states"),
+                _ => self.ctx.notes.drop(*span, "the page looks as it looks"),
+            }
+        }
+        for span in &settings.http_rules {
+            self.ctx.notes.drop(*span, "rules for a page that is another one now");
+        }
+    }
+}
+
+fn access(settings: &Settings, table: &mut Table) {
+    let access = &settings.access;
+    let texts = |networks: &[At<String>]| -> Vec<(String, Span)> {
+        networks.iter().map(|at| (at.value.clone(), at.span)).collect()
+    };
+    if let Some(allow) = &access.allow
+        && let Some(first) = allow.first()
+    {
+        table.texts("allow", &texts(allow), first.span);
+    }
+    if let Some(first) = access.deny.first() {
+        table.texts("deny", &texts(&access.deny), first.span);
+    }
+}
+
+fn keepalive(profile: &mut Table, key: &'static str, keepalive: &Keepalive) {
+    // Without `option …ka` HAProxy ignores the numbers.
+    let Some(span) = keepalive.on else { return };
+    let mut parts: BTreeMap<u8, (&str, String)> = BTreeMap::new();
+    if let Some(at) = &keepalive.idle {
+        parts.insert(0, ("idle", quote(&show_duration(at.value))));
+    }
+    if let Some(at) = &keepalive.interval {
+        parts.insert(1, ("interval", quote(&show_duration(at.value))));
+    }
+    if let Some(at) = &keepalive.count {
+        parts.insert(2, ("count", at.value.to_string()));
+    }
+    if !parts.is_empty() {
+        let parts: Vec<_> = parts.into_values().collect();
+        profile.raw(key, inline(&parts), span);
+    }
+}

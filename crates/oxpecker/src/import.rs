@@ -1,0 +1,109 @@
+//! `oxpecker import`: another balancer's configuration as a native file, and a report of what
+//! became of each line.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use oxpecker_import::{Format, Import, Report, Verdict};
+use serde_json::json;
+
+use crate::exit::Exit;
+use crate::load::Files;
+
+/// Whose configuration it is.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Balancer {
+    /// HAProxy's haproxy.cfg, or a directory with *.cfg
+    Haproxy,
+    /// F5 BIG-IP's bigip.conf, what `tmsh list` prints, or `tmsh create` lines
+    Bigip,
+    /// JSON of `aws elb|elbv2 describe-…`, `aws ec2 describe-instances|describe-security-groups`
+    Elb,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[arg(value_enum)]
+    balancer: Balancer,
+    /// What to read; several files are one configuration
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write the native configuration here instead of to standard output
+    #[arg(short = 'o', long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write what could be read even when something was refused
+    #[arg(long)]
+    partial: bool,
+    /// End with status 4 when there are warnings
+    #[arg(long)]
+    strict: bool,
+    /// Form of the report, which goes to standard error
+    #[arg(long, value_enum, default_value_t = crate::Format::Text)]
+    format: crate::Format,
+}
+
+pub(crate) fn import(args: &Args) -> anyhow::Result<Exit> {
+    let format = match args.balancer {
+        Balancer::Haproxy => Format::Haproxy,
+        Balancer::Bigip => Format::Bigip,
+        Balancer::Elb => Format::Elb,
+    };
+    let files = Files::new(&args.files)?;
+    let imported = files.import(format)?;
+    let refused = imported.checked().is_none();
+    if !refused || args.partial {
+        write(args.output.as_deref(), &imported)?;
+    }
+    show(&imported.report, args.format)?;
+    if refused && !args.partial {
+        eprintln!("nothing was written: mend what is refused, or write the rest with --partial");
+    }
+    Ok(match (refused, imported.report.count(Verdict::Warned)) {
+        (true, _) => Exit::Configuration,
+        (false, 1..) if args.strict => Exit::Warnings,
+        (false, _) => Exit::Fine,
+    })
+}
+
+fn write(output: Option<&Path>, imported: &Import) -> anyhow::Result<()> {
+    let Some(output) = output else {
+        return Ok(io::stdout().lock().write_all(imported.text.as_bytes())?);
+    };
+    fs::write(output, &imported.text)
+        .with_context(|| format!("failed to write {}", output.display()))
+}
+
+fn show(report: &Report, format: crate::Format) -> anyhow::Result<()> {
+    let mut err = io::stderr().lock();
+    match format {
+        crate::Format::Text => write!(err, "{report}")?,
+        crate::Format::Json => writeln!(err, "{:#}", to_json(report))?,
+    }
+    Ok(())
+}
+
+fn to_json(report: &Report) -> serde_json::Value {
+    let directives: Vec<_> = report
+        .entries
+        .iter()
+        .map(|entry| {
+            json!({
+                "verdict": entry.verdict.as_str(),
+                "file": entry.at.file,
+                "line": entry.at.line,
+                "column": entry.at.column,
+                "text": entry.at.line_text.trim(),
+                "message": entry.at.message,
+                "help": entry.at.help,
+            })
+        })
+        .collect();
+    let counts: serde_json::Map<_, _> = Verdict::ALL
+        .into_iter()
+        .map(|verdict| (verdict.as_str().to_owned(), report.count(verdict).into()))
+        .collect();
+    json!({ "counts": counts, "directives": directives })
+}
