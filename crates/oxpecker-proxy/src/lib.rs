@@ -27,5 +27,6 @@ pub use gateway::{ApplyError, Drained, Gateway};
 pub use listener::ListenError;
 pub use log::{Log, LogError};
 pub use tls::{
-    CertificateFinding, ClientTlsError, KeyError, ServerTlsError, TlsError, audit_certificates,
+    CertificateFinding, ClientTlsError, KeyError, ServerTlsError, ShownCertificate, TlsError,
+    audit_certificates, inspect_certificate,
 };

@@ -2,6 +2,7 @@
 
 mod audit;
 pub(crate) mod client;
+mod inspect;
 pub(crate) mod keys;
 mod rate;
 pub(crate) mod server;
@@ -15,6 +16,7 @@ pub(crate) use client::explain;
 
 pub use audit::{CertificateFinding, audit_certificates};
 pub use client::ClientTlsError;
+pub use inspect::{ShownCertificate, inspect_certificate};
 pub use keys::KeyError;
 pub use server::ServerTlsError;
 

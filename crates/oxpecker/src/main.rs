@@ -2,7 +2,9 @@
 
 mod certificates;
 mod check;
+mod doctor;
 mod exit;
+mod keytab;
 mod load;
 mod privileges;
 mod run;
@@ -33,7 +35,7 @@ struct Args {
 
 const AFTER_HELP: &str = "\
 Exit status: 0 fine, 1 failure at run time, 2 wrong usage, 3 configuration errors,
-4 warnings under --strict, 6 the drain deadline cut connections.
+4 warnings under --strict, 5 a check of doctor failed, 6 the drain deadline cut connections.
 
 Signals of `run`: HUP reloads (all or nothing), TERM drains and a second TERM cuts,
 INT stops now, USR1 opens log files anew.";
@@ -63,6 +65,18 @@ enum Command {
         #[command(flatten)]
         files: Files,
     },
+    /// Look at names, ports, certificates, keytabs and limits, and say how to mend what is wrong
+    Doctor {
+        #[command(flatten)]
+        files: Files,
+        #[command(flatten)]
+        options: doctor::Options,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Kerberos keytab files
+    #[command(subcommand)]
+    Keytab(keytab::Command),
 }
 
 #[derive(Debug, clap::Args)]
@@ -85,6 +99,10 @@ fn main() -> ExitCode {
         Command::Run { files, pidfile } => run::run(&files.files, pidfile),
         Command::Check { files, strict, format } => check::check(&files.files, strict, format),
         Command::Explain { files } => check::explain(&files.files),
+        Command::Doctor { files, options, format } => {
+            doctor::doctor(&files.files, &options, format)
+        }
+        Command::Keytab(command) => keytab::run(&command),
     };
     exit.unwrap_or_else(|error| {
         // The whole chain on one line: causes are what an administrator greps for.

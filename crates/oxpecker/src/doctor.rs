@@ -1,0 +1,99 @@
+//! `oxpecker doctor`: the checks that balancers' recipes have people do by hand, each with what was
+//! found, why it matters and how to mend it.
+//!
+//! Looks and connects, but changes nothing.
+
+mod certificates;
+mod files;
+mod finding;
+mod kerberos;
+mod limits;
+mod names;
+mod paste;
+mod ports;
+
+use std::path::PathBuf;
+
+use oxpecker_config::model::{Config, Host, Node, Virtual};
+
+use crate::exit::Exit;
+use crate::load::Files;
+use finding::Report;
+
+/// What only the person at the keyboard can know.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// The name clients use for the gateway, where the configuration has no `public_name`
+    #[arg(long, value_name = "HOST")]
+    pub(crate) public_name: Option<String>,
+    /// Kerberos realm of the cluster: principals and keytabs are looked at
+    #[arg(long, value_name = "REALM")]
+    pub(crate) realm: Option<String>,
+    /// First part of Impala's principals
+    #[arg(long, value_name = "NAME", default_value = "impala")]
+    pub(crate) service: String,
+    /// A keytab of a coordinator or the gateway; may be given several times
+    #[arg(long = "keytab", value_name = "FILE")]
+    pub(crate) keytabs: Vec<PathBuf>,
+    /// Port of the coordinators' web pages
+    #[arg(long, value_name = "PORT", default_value_t = 25000)]
+    pub(crate) web_port: u16,
+}
+
+pub(crate) fn doctor(
+    paths: &[PathBuf],
+    options: &Options,
+    format: crate::Format,
+) -> anyhow::Result<Exit> {
+    let files = Files::new(paths)?;
+    let checked = match files.load_all()? {
+        Ok(checked) => checked,
+        Err(diagnostics) => {
+            crate::check::print_errors(&diagnostics);
+            return Ok(Exit::Configuration);
+        }
+    };
+    let patient = Patient { config: &checked.config, options };
+    let mut report = Report::default();
+    names::examine(&patient, &mut report);
+    ports::examine(&patient, &mut report);
+    certificates::examine(&patient, &mut report);
+    files::examine(&patient, &mut report);
+    kerberos::examine(&patient, &mut report);
+    limits::examine(&patient, &mut report);
+    paste::write(&patient, &mut report);
+    report.print(format)?;
+    Ok(if report.has_faults() { Exit::CheckFailed } else { Exit::Fine })
+}
+
+/// What is looked at.
+struct Patient<'a> {
+    config: &'a Config,
+    options: &'a Options,
+}
+
+impl Patient<'_> {
+    /// Names under which clients reach virtual servers, each once.
+    fn public_names(&self) -> Vec<&str> {
+        let configured = self.config.virtuals.iter().filter_map(|v| v.public_name.as_deref());
+        let mut names: Vec<_> = self.options.public_name.as_deref().into_iter().collect();
+        for name in configured {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    fn public_name_of<'v>(&'v self, virtual_server: &'v Virtual) -> Option<&'v str> {
+        virtual_server.public_name.as_deref().or(self.options.public_name.as_deref())
+    }
+}
+
+/// The text of a node's address.
+fn host(node: &Node) -> String {
+    match &node.address {
+        Host::Ip(ip) => ip.to_string(),
+        Host::Name(name) => name.clone(),
+    }
+}
