@@ -16,7 +16,7 @@ pub(crate) use client::explain;
 
 pub use audit::{CertificateFinding, audit_certificates};
 pub use client::ClientTlsError;
-pub use inspect::{ShownCertificate, inspect_certificate};
+pub use inspect::{ShownCertificate, inspect_certificate, verifying_client};
 pub use keys::KeyError;
 pub use server::ServerTlsError;
 

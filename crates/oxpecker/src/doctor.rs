@@ -5,7 +5,6 @@
 
 mod certificates;
 mod files;
-mod finding;
 mod kerberos;
 mod limits;
 mod names;
@@ -17,8 +16,8 @@ use std::path::PathBuf;
 use oxpecker_config::model::{Config, Host, Node, Virtual};
 
 use crate::exit::Exit;
+use crate::finding::Report;
 use crate::load::Files;
-use finding::Report;
 
 /// What only the person at the keyboard can know.
 #[derive(Debug, Clone, clap::Args)]

@@ -4,11 +4,13 @@ mod certificates;
 mod check;
 mod doctor;
 mod exit;
+mod finding;
 mod keytab;
 mod load;
 mod privileges;
 mod run;
 mod service;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,7 +37,7 @@ struct Args {
 
 const AFTER_HELP: &str = "\
 Exit status: 0 fine, 1 failure at run time, 2 wrong usage, 3 configuration errors,
-4 warnings under --strict, 5 a check of doctor failed, 6 the drain deadline cut connections.
+4 warnings under --strict, 5 a check of doctor or verify failed, 6 the drain deadline cut connections.
 
 Signals of `run`: HUP reloads (all or nothing), TERM drains and a second TERM cuts,
 INT stops now, USR1 opens log files anew.";
@@ -74,6 +76,15 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Log in through the running gateway as clients do, and look where the logins end
+    Verify {
+        #[command(flatten)]
+        files: Files,
+        #[command(flatten)]
+        options: verify::Options,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Kerberos keytab files
     #[command(subcommand)]
     Keytab(keytab::Command),
@@ -101,6 +112,9 @@ fn main() -> ExitCode {
         Command::Explain { files } => check::explain(&files.files),
         Command::Doctor { files, options, format } => {
             doctor::doctor(&files.files, &options, format)
+        }
+        Command::Verify { files, options, format } => {
+            verify::verify(&files.files, &options, format)
         }
         Command::Keytab(command) => keytab::run(&command),
     };

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::client::ClientTlsError;
 use super::verify::{Lax, expiry_of, names_of};
 use super::{PROVIDER, server::name_fits};
 
@@ -88,4 +90,15 @@ fn describe(certificate: &CertificateDer<'_>) -> ShownCertificate {
         subject,
         issuer,
     }
+}
+
+/// What a careful client needs: verifies by `ca_file`, or by the system's authorities.
+pub fn verifying_client(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, ClientTlsError> {
+    let roots = super::client::roots(ca_file)?;
+    let config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
+        .with_safe_default_protocol_versions()
+        .map_err(ClientTlsError::Rustls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
 }

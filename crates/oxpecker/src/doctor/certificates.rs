@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use oxpecker_config::model::{Host, TlsServer, Virtual};
 use oxpecker_proxy::{ShownCertificate, inspect_certificate};
 
-use super::finding::{Report, Section};
 use super::{Patient, host, names};
+use crate::finding::{Report, Section};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);

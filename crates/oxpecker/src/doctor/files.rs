@@ -7,7 +7,7 @@ use std::path::Path;
 use oxpecker_config::model::Certificate;
 
 use super::Patient;
-use super::finding::{Report, Section};
+use crate::finding::{Report, Section};
 
 /// Bits that let others read.
 const READABLE_BY_OTHERS: u32 = 0o004;

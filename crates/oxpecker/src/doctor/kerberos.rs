@@ -8,8 +8,8 @@ use std::path::Path;
 
 use oxpecker_config::model::Host;
 
-use super::finding::{Report, Section};
 use super::{Patient, names};
+use crate::finding::{Report, Section};
 use crate::keytab::{Keytab, Principal};
 
 pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) {

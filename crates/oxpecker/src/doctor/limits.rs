@@ -5,7 +5,7 @@ use std::fs;
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::Patient;
-use super::finding::{Report, Section};
+use crate::finding::{Report, Section};
 
 /// Two descriptors a connection, and some for everything else.
 const OWN_DESCRIPTORS: u64 = 160;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use oxpecker_config::model::Host;
 
 use super::Patient;
-use super::finding::{Report, Section};
+use crate::finding::{Report, Section};
 
 pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) {
     let section = report.section("Names");

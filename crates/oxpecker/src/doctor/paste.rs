@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use oxpecker_config::model::{Listen, Protocol, Virtual};
 
 use super::Patient;
-use super::finding::Report;
+use crate::finding::Report;
 
 pub(super) fn write(patient: &Patient<'_>, report: &mut Report) {
     for virtual_server in &patient.config.virtuals {

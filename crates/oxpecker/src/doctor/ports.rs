@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use oxpecker_config::model::Host;
 
-use super::finding::{Report, Section};
 use super::{Patient, names};
+use crate::finding::{Report, Section};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 

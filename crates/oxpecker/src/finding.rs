@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::Format;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Fine,
     /// Something to know.
     Note,
@@ -30,41 +30,41 @@ impl Verdict {
 
 /// One line of the report, or three.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) verdict: Verdict,
-    pub(super) what: String,
+pub(crate) struct Finding {
+    pub(crate) verdict: Verdict,
+    pub(crate) what: String,
     /// Why it matters.
-    pub(super) why: Option<String>,
-    pub(super) fix: Option<String>,
+    pub(crate) why: Option<String>,
+    pub(crate) fix: Option<String>,
 }
 
 /// Findings that belong together.
 #[derive(Debug, Default)]
-pub(super) struct Section {
-    title: &'static str,
+pub(crate) struct Section {
+    title: String,
     findings: Vec<Finding>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(crate) struct Report {
     sections: Vec<Section>,
     /// Lines to copy somewhere, by their title.
     texts: Vec<(String, String)>,
 }
 
 impl Report {
-    pub(super) fn section(&mut self, title: &'static str) -> &mut Section {
-        self.sections.push(Section { title, findings: Vec::new() });
+    pub(crate) fn section(&mut self, title: impl Into<String>) -> &mut Section {
+        self.sections.push(Section { title: title.into(), findings: Vec::new() });
         let last = self.sections.len() - 1;
         &mut self.sections[last]
     }
 
     /// Something to copy and paste.
-    pub(super) fn text(&mut self, title: impl Into<String>, text: impl Into<String>) {
+    pub(crate) fn text(&mut self, title: impl Into<String>, text: impl Into<String>) {
         self.texts.push((title.into(), text.into()));
     }
 
-    pub(super) fn has_faults(&self) -> bool {
+    pub(crate) fn has_faults(&self) -> bool {
         self.all().any(|finding| finding.verdict == Verdict::Fault)
     }
 
@@ -76,7 +76,7 @@ impl Report {
         self.all().filter(|finding| finding.verdict == verdict).count()
     }
 
-    pub(super) fn print(&self, format: Format) -> io::Result<()> {
+    pub(crate) fn print(&self, format: Format) -> io::Result<()> {
         let mut out = io::stdout().lock();
         match format {
             Format::Text => self.print_text(&mut out),
@@ -140,15 +140,15 @@ impl Report {
 }
 
 impl Section {
-    pub(super) fn fine(&mut self, what: impl Into<String>) {
+    pub(crate) fn fine(&mut self, what: impl Into<String>) {
         self.add(Verdict::Fine, what.into(), None, None);
     }
 
-    pub(super) fn note(&mut self, what: impl Into<String>) {
+    pub(crate) fn note(&mut self, what: impl Into<String>) {
         self.add(Verdict::Note, what.into(), None, None);
     }
 
-    pub(super) fn warning(
+    pub(crate) fn warning(
         &mut self,
         what: impl Into<String>,
         why: impl Into<String>,
@@ -157,7 +157,7 @@ impl Section {
         self.add(Verdict::Warning, what.into(), Some(why.into()), Some(fix.into()));
     }
 
-    pub(super) fn fault(
+    pub(crate) fn fault(
         &mut self,
         what: impl Into<String>,
         why: impl Into<String>,
