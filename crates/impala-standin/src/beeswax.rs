@@ -56,7 +56,7 @@ pub(crate) fn call(
         "PingImpalaService" => reply.message(call, |out| {
             out.structure(0, |out| {
                 out.text(1, &server.version)?;
-                out.text(2, &format!("http://{}", server.web_address()))
+                out.text(2, &server.web_url())
             })
         }),
         "ResetCatalog" | "ResetTable" => reply.message(call, |out| {

@@ -313,7 +313,7 @@ impl Exchange<'_> {
         let nanoseconds = i64::try_from(self.server.started_tick.elapsed().as_nanos()).unwrap_or(0);
         self.reply(reply, None, |out| {
             out.text(2, &self.server.version)?;
-            out.text(3, &format!("http://{}", self.server.web_address()))?;
+            out.text(3, &self.server.web_url())?;
             out.i64(4, nanoseconds)
         })
     }

@@ -8,10 +8,10 @@ use crate::net::dispatch_hs2;
 use crate::options::Auth;
 use crate::state::Server;
 use crate::state::connections::Connection;
+use crate::stream::Stream;
 use crate::thrift_io::{CallReader, Reply, Sink, Source};
 use message::{Head, Reader};
 use std::io::{self, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,10 +27,10 @@ const CORS: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nAccess-Control-Allow
 pub(crate) fn serve(
     server: &Arc<Server>,
     connection: &Connection,
-    stream: &TcpStream,
+    stream: &Stream,
 ) -> io::Result<()> {
-    let mut reader = Reader::new(stream.try_clone()?);
-    let mut out = stream;
+    let mut reader = Reader::new(stream.clone());
+    let mut out = stream.clone();
     loop {
         let Some(line) = reader.request_line()? else { return Ok(()) };
         match line.method.as_str() {

@@ -16,12 +16,14 @@ mod query_options;
 mod sasl;
 mod sql;
 mod state;
+mod stream;
 mod sync;
 mod texts;
 mod thrift_io;
 mod web;
 
 pub use options::{Auth, Options, Peer, Ports, Service};
+pub use stream::{CertificateError, CertificateFiles};
 
 use sql::Engine;
 use state::Server;
@@ -30,6 +32,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use stream::Certificates;
 
 /// Why a stand-in could not start.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,8 @@ pub enum StartError {
     },
     #[error("failed to open the database")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("failed to set up TLS")]
+    Certificate(#[from] CertificateError),
     #[error("failed to start a thread")]
     Thread(#[source] io::Error),
 }
@@ -58,6 +63,7 @@ impl Standin {
     pub fn start(options: Options) -> Result<Self, StartError> {
         let engine = Engine::open(options.database.as_deref(), options.sample);
         let engine = engine.map_err(|error| StartError::Database(Box::new(error)))?;
+        let certificates = Certificates::load(&options)?;
         let address = options.address;
         let (beeswax, beeswax_port) = listen(address, options.beeswax_port)?;
         let (hs2, hs2_port) = listen(address, options.hs2_port)?;
@@ -65,7 +71,7 @@ impl Standin {
         let (web, web_port) = listen(address, options.web_port)?;
         let ports =
             Ports { address, beeswax: beeswax_port, hs2: hs2_port, http: http_port, web: web_port };
-        let server = Arc::new(Server::new(options, ports, engine));
+        let server = Arc::new(Server::new(options, ports, engine, certificates));
         let mut standin = Self { server: Arc::clone(&server), threads: Vec::new() };
         for (service, listener) in
             [(Service::Beeswax, beeswax), (Service::Hs2, hs2), (Service::Http, http)]

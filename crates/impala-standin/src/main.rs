@@ -1,7 +1,7 @@
 //! The binary `impala-standin`: options, one line of JSON with the ports, signals.
 
 use clap::{Parser, ValueEnum};
-use impala_standin::{Auth, Options, Peer, Standin};
+use impala_standin::{Auth, CertificateFiles, Options, Peer, Standin};
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -90,6 +90,18 @@ struct Arguments {
     /// Seconds an impala.auth cookie is good for; 0: no cookies.
     #[arg(long, default_value = "86400", value_parser = seconds)]
     max_cookie_lifetime: Duration,
+    /// Certificate in PEM; turns on TLS on all client ports, as in impalad.
+    #[arg(long, alias = "ssl_server_certificate", requires = "ssl_private_key")]
+    ssl_server_certificate: Option<PathBuf>,
+    /// Its key in PEM, not encrypted.
+    #[arg(long, alias = "ssl_private_key", requires = "ssl_server_certificate")]
+    ssl_private_key: Option<PathBuf>,
+    /// Certificate in PEM for the web pages; turns on TLS there.
+    #[arg(long, alias = "webserver_certificate_file")]
+    webserver_certificate_file: Option<PathBuf>,
+    /// Its key; when absent it is in the certificate's file.
+    #[arg(long, alias = "webserver_private_key_file", requires = "webserver_certificate_file")]
+    webserver_private_key_file: Option<PathBuf>,
     /// One line per connection, session and statement on standard error.
     #[arg(long)]
     verbose: bool,
@@ -114,6 +126,12 @@ fn user(text: &str) -> Result<(String, String), String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
+}
+
+/// Without a key of its own, a certificate's file holds it.
+fn pair(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Option<CertificateFiles> {
+    let certificate = certificate?;
+    Some(CertificateFiles { key: key.unwrap_or_else(|| certificate.clone()), certificate })
 }
 
 impl Arguments {
@@ -146,6 +164,8 @@ impl Arguments {
             shutdown_grace_period: self.shutdown_grace_period,
             shutdown_deadline: self.shutdown_deadline,
             max_cookie_lifetime: self.max_cookie_lifetime,
+            tls: pair(self.ssl_server_certificate, self.ssl_private_key),
+            web_tls: pair(self.webserver_certificate_file, self.webserver_private_key_file),
             verbose: self.verbose,
         }
     }

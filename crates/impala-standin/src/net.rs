@@ -8,6 +8,7 @@ use crate::sasl;
 use crate::state::Server;
 use crate::state::connections::Connection;
 use crate::state::session::{Session, SessionKind};
+use crate::stream::Stream;
 use crate::sync::lock;
 use crate::thrift_io::{Call, CallReader, Reply, ReplyResult, Sink, Source};
 use crate::{beeswax, http, web};
@@ -30,7 +31,7 @@ const WEB_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection on its way to a service thread.
 struct Arrival {
-    stream: TcpStream,
+    stream: Stream,
     connection: Arc<Connection>,
 }
 
@@ -66,6 +67,7 @@ pub(crate) fn serve_web(server: &Arc<Server>, listener: TcpListener) -> io::Resu
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(WEB_TIMEOUT))?;
             stream.set_write_timeout(Some(WEB_TIMEOUT))?;
+            let stream = Stream::new(stream, server.certificates.web.as_ref())?;
             let server = Arc::clone(&server);
             let body = move || {
                 // The browser went away: nobody to tell.
@@ -110,6 +112,7 @@ fn arrive(
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let connection = server.connections.add(service, &stream, peer)?;
+    let stream = Stream::new(stream, server.certificates.clients.as_ref())?;
     let gate = server.gate(service);
     gate.connections_total.fetch_add(1, Ordering::Relaxed);
     gate.waiting.fetch_add(1, Ordering::Relaxed);
@@ -145,6 +148,7 @@ fn set_up(server: &Arc<Server>, queue: &Mutex<Receiver<Arrival>>) {
                 Ok(()) => String::new(),
                 Err(error) => format!(": {error}"),
             };
+            drop(stream);
             serving.disconnect(&connection);
             serving.gate(connection.service).leave();
             serving.log(|| format!("connection {} closed{ended}", connection.id));
@@ -158,15 +162,15 @@ fn set_up(server: &Arc<Server>, queue: &Mutex<Receiver<Arrival>>) {
 }
 
 /// The login, where the port wants one before the first call. False when the connection is over.
-fn shake_hands(server: &Server, stream: &TcpStream, connection: &Connection) -> bool {
+fn shake_hands(server: &Server, stream: &Stream, connection: &Connection) -> bool {
     if server.auth.mode == Auth::None || connection.service == Service::Http {
         return true;
     }
     let timeout = Some(server.options.sasl_connect_timeout).filter(|t| !t.is_zero());
-    let mut both = stream;
+    let mut both = stream.clone();
     let shaken = (|| {
         stream.set_read_timeout(timeout)?;
-        let user = sasl::handshake(&mut Both(&mut both), &server.auth)?;
+        let user = sasl::handshake(&mut both, &server.auth)?;
         stream.set_read_timeout(None)?;
         Ok::<_, sasl::SaslError>(user)
     })();
@@ -182,36 +186,17 @@ fn shake_hands(server: &Server, stream: &TcpStream, connection: &Connection) -> 
     }
 }
 
-/// `&TcpStream` reads and writes; this makes one value of it that does both.
-struct Both<'a, 's>(&'a mut &'s TcpStream);
-
-impl io::Read for Both<'_, '_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        self.0.read(out)
-    }
-}
-
-impl io::Write for Both<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
 fn serve_connection(
     server: &Arc<Server>,
     connection: &Connection,
-    stream: &TcpStream,
+    stream: &Stream,
 ) -> thrift::Result<()> {
     if connection.service == Service::Http {
         return Ok(http::serve(server, connection, stream)?);
     }
     let (source, sink) = match server.auth.mode {
-        Auth::None => (Source::raw(stream.try_clone()?), Sink::raw(stream.try_clone()?)),
-        Auth::Plain => (Source::sasl(stream.try_clone()?), Sink::sasl(stream.try_clone()?)),
+        Auth::None => (Source::raw(stream.clone()), Sink::raw(stream.clone())),
+        Auth::Plain => (Source::sasl(stream.clone()), Sink::sasl(stream.clone())),
     };
     let mut calls = CallReader::new(source)?;
     let mut reply = Reply::new(sink);

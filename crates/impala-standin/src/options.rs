@@ -1,5 +1,6 @@
 //! How a stand-in is set up. The defaults are impalad's.
 
+use crate::stream::CertificateFiles;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -99,6 +100,10 @@ pub struct Options {
     pub shutdown_deadline: Duration,
     /// Max-Age of the `impala.auth` cookie; zero: no cookies.
     pub max_cookie_lifetime: Duration,
+    /// TLS on all three client ports, as impalad's `--ssl_server_certificate`.
+    pub tls: Option<CertificateFiles>,
+    /// TLS on the port of the web pages.
+    pub web_tls: Option<CertificateFiles>,
     /// One line per connection and statement on standard error.
     pub verbose: bool,
 }
@@ -130,6 +135,8 @@ impl Default for Options {
             shutdown_grace_period: Duration::from_secs(120),
             shutdown_deadline: Duration::from_secs(3600),
             max_cookie_lifetime: Duration::from_secs(86_400),
+            tls: None,
+            web_tls: None,
             verbose: false,
         }
     }

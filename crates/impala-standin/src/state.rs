@@ -12,6 +12,7 @@ use crate::auth::Authenticator;
 use crate::ids::Id;
 use crate::options::{Options, Ports, Service};
 use crate::sql::{Context, Engine};
+use crate::stream::Certificates;
 use crate::sync::{lock, wait_for};
 use crate::texts::Fault;
 use crate::thrift_io::Value;
@@ -39,6 +40,7 @@ pub(crate) struct Server {
     pub(crate) started_tick: Instant,
     pub(crate) engine: Engine,
     pub(crate) auth: Authenticator,
+    pub(crate) certificates: Certificates,
     pub(crate) connections: Connections,
     pub(crate) counters: Counters,
     gates: [Gate; 3],
@@ -63,7 +65,12 @@ pub(crate) struct Counters {
 }
 
 impl Server {
-    pub(crate) fn new(options: Options, ports: Ports, engine: Engine) -> Self {
+    pub(crate) fn new(
+        options: Options,
+        ports: Ports,
+        engine: Engine,
+        certificates: Certificates,
+    ) -> Self {
         let auth = Authenticator::new(&options);
         let own = i32::try_from(std::process::id()).unwrap_or(0);
         Self {
@@ -78,6 +85,7 @@ impl Server {
             started_tick: Instant::now(),
             engine,
             auth,
+            certificates,
             options,
             connections: Connections::default(),
             counters: Counters::default(),
@@ -108,6 +116,17 @@ impl Server {
     /// `host:port` of the web pages, as clients are told.
     pub(crate) fn web_address(&self) -> String {
         format!("{}:{}", self.host, self.ports.web)
+    }
+
+    /// The same with `http` or `https`.
+    pub(crate) fn web_url(&self) -> String {
+        self.web_url_of(&self.host, self.ports.web)
+    }
+
+    /// That of another coordinator, which has TLS when we have.
+    pub(crate) fn web_url_of(&self, host: &str, port: u16) -> String {
+        let scheme = if self.certificates.web.is_some() { "https" } else { "http" };
+        format!("{scheme}://{host}:{port}")
     }
 
     pub(crate) fn gate(&self, service: Service) -> &Gate {

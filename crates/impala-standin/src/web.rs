@@ -6,8 +6,8 @@ mod pages;
 use crate::http::message::{Reader, RequestLine};
 use crate::ids::Id;
 use crate::state::Server;
+use crate::stream::Stream;
 use std::io::{self, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 
 struct Page {
@@ -27,9 +27,9 @@ impl Page {
 }
 
 /// Serves a connection until it ends.
-pub(crate) fn serve(server: &Arc<Server>, stream: &TcpStream) -> io::Result<()> {
-    let mut reader = Reader::new(stream.try_clone()?);
-    let mut out = stream;
+pub(crate) fn serve(server: &Arc<Server>, stream: &Stream) -> io::Result<()> {
+    let mut reader = Reader::new(stream.clone());
+    let mut out = stream.clone();
     while let Some(line) = reader.request_line()? {
         let head = reader.headers()?;
         let page = match line.method.as_str() {

@@ -1,10 +1,13 @@
 //! TLS: ended here for clients, begun anew toward members, by rustls with aws-lc-rs.
 
 mod audit;
+mod changes;
 pub(crate) mod client;
+mod command;
 mod inspect;
 pub(crate) mod keys;
 mod rate;
+mod resumption;
 pub(crate) mod server;
 mod stream;
 mod verify;

@@ -1,6 +1,6 @@
 //! Authorities and certificates of tests, made by the `openssl` command as administrators do.
 //!
-//! Elliptic curves throughout: RSA keys take seconds on a slow machine.
+//! Elliptic curves unless told otherwise: RSA keys take seconds on a slow machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,10 @@ use std::process::Command;
 /// Nothing but what the commands say: Debian's own file would make every certificate an authority.
 const REQUEST_CONFIG: &str = "[req]\ndistinguished_name = dn\n[dn]\n";
 
-const NEW_KEY: [&str; 6] =
+const EC: [&str; 6] =
     ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-batch"];
+
+const RSA: [&str; 4] = ["-newkey", "rsa:2048", "-nodes", "-batch"];
 
 /// A certificate and its key: `NAME.crt` and `NAME.key`.
 #[derive(Debug, Clone)]
@@ -85,7 +87,8 @@ impl Authority {
             "keyUsage=critical,keyCertSign,cRLSign",
             "subjectKeyIdentifier=hash",
         ];
-        authority.request("ca", &name, &extensions, &["-x509", "-days", "30"], "ca.crt");
+        let how = [&EC[..], &["-x509", "-days", "30"]].concat();
+        authority.request("ca", &name, &extensions, &how, "ca.crt");
         authority
     }
 
@@ -97,13 +100,28 @@ impl Authority {
     /// A certificate for these subject alternative names, such as `DNS:a.example` or `IP:10.0.0.1`.
     #[track_caller]
     pub fn issue(&self, name: &str, names: &[&str]) -> Pair {
-        self.sign(name, names, &[])
+        self.sign(name, names, &EC, &[])
+    }
+
+    /// The same with a key of RSA.
+    #[track_caller]
+    pub fn issue_rsa(&self, name: &str, names: &[&str]) -> Pair {
+        self.sign(name, names, &RSA, &[])
     }
 
     /// The same, but it ended to be valid years ago.
     #[track_caller]
     pub fn issue_expired(&self, name: &str, names: &[&str]) -> Pair {
-        self.sign(name, names, &["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"])
+        let dates = ["-startdate", "20200101000000Z", "-enddate", "20200201000000Z"];
+        self.sign(name, names, &EC, &dates)
+    }
+
+    /// The same, but it ends soon: `after` is what `date -d` understands, such as `+10 days`.
+    #[track_caller]
+    pub fn issue_ending(&self, name: &str, names: &[&str], after: &str) -> Pair {
+        let said = Command::new("date").args(["-u", "-d", after, "+%Y%m%d%H%M%SZ"]).output();
+        let end = String::from_utf8(said.unwrap().stdout).unwrap();
+        self.sign(name, names, &EC, &["-enddate", end.trim()])
     }
 
     /// Nobody vouches for it but itself. `as_authority`: as `openssl req -x509` makes it by default.
@@ -114,7 +132,8 @@ impl Authority {
             format!("basicConstraints=CA:{}", if as_authority { "TRUE" } else { "FALSE" });
         let file = format!("{name}.crt");
         let how = ["-x509", "-days", "30"];
-        self.request(name, name, &[alternative.as_str(), constraint.as_str()], &how, &file);
+        let extensions = [alternative.as_str(), constraint.as_str()];
+        self.request(name, name, &extensions, &[&EC, &how[..]].concat(), &file);
         Pair::within(&self.dir, name)
     }
 
@@ -128,11 +147,11 @@ impl Authority {
     }
 
     #[track_caller]
-    fn sign(&self, name: &str, names: &[&str], dates: &[&str]) -> Pair {
+    fn sign(&self, name: &str, names: &[&str], key: &[&str], dates: &[&str]) -> Pair {
         let alternative = format!("subjectAltName={}", names.join(","));
         let request = format!("{name}.csr");
         let extensions = [alternative.as_str(), "basicConstraints=CA:FALSE"];
-        self.request(name, name, &extensions, &[], &request);
+        self.request(name, name, &extensions, key, &request);
         let pair = Pair::within(&self.dir, name);
         let request = self.dir.join(request);
         let files = ["-notext", "-in", text(&request), "-out", text(&pair.certificate)];
@@ -147,7 +166,7 @@ impl Authority {
         let (key, out) = (self.dir.join(format!("{name}.key")), self.dir.join(out));
         let config = self.dir.join("req.cnf");
         let mut arguments = vec!["req", "-config", text(&config), "-subj", &subject];
-        arguments.extend(NEW_KEY.iter().chain(how));
+        arguments.extend(how);
         arguments.extend(extensions.iter().flat_map(|extension| ["-addext", extension]));
         arguments.extend(["-keyout", text(&key), "-out", text(&out)]);
         openssl(&arguments);
@@ -162,6 +181,30 @@ impl Authority {
     fn write(&self, name: &str, content: &str) {
         fs::write(self.dir.join(name), content).unwrap();
     }
+}
+
+/// The password of Java's stores, which tools take for granted.
+pub const STORE_PASSWORD: &str = "changeit";
+
+/// A pair as a server in Java wants it: `NAME.p12`, in the format that Java also takes for JKS.
+#[track_caller]
+pub fn java_key_store(pair: &Pair) -> PathBuf {
+    let store = pair.certificate.with_extension("p12");
+    let pass = format!("pass:{STORE_PASSWORD}");
+    let files = ["-in", text(&pair.certificate), "-inkey", text(&pair.key), "-out", text(&store)];
+    openssl(&[&["pkcs12", "-export", "-passout", &pass], &files[..]].concat());
+    store
+}
+
+/// A trust store for clients in Java, at `store`, that believes this authority.
+#[track_caller]
+pub fn java_trust_store(authority: &Path, store: &Path) {
+    let mut keytool = Command::new("keytool");
+    keytool.args(["-importcert", "-noprompt", "-alias", "authority", "-storepass", STORE_PASSWORD]);
+    keytool.arg("-file").arg(authority).arg("-keystore").arg(store);
+    let output = keytool.output();
+    let output = output.unwrap_or_else(|error| panic!("failed to start keytool: {error}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 /// Standard output of an `openssl` command that must not fail.

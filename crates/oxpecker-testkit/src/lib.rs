@@ -17,6 +17,7 @@ pub mod member;
 pub mod namespace;
 pub mod net;
 pub mod sink;
+pub mod spark;
 pub mod standin;
 pub mod temp;
 pub mod wait;

@@ -2,6 +2,7 @@
 //! should send.
 
 use super::*;
+use crate::stream::Stream;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 
@@ -99,7 +100,8 @@ fn a_call_may_be_cut_into_sasl_frames_anywhere() {
         client.write_all(&(piece.len() as u32).to_be_bytes()).unwrap();
         client.write_all(piece).unwrap();
     }
-    let call = CallReader::new(Source::sasl(server)).unwrap().read().unwrap();
+    let call =
+        CallReader::new(Source::sasl(Stream::new(server, None).unwrap())).unwrap().read().unwrap();
     assert_eq!(call.method, "OpenSession");
 }
 
@@ -111,7 +113,9 @@ fn a_large_reply_spans_several_sasl_frames() {
     let expected = text.clone();
     let writer = std::thread::spawn(move || {
         let call = Call { method: "echo".into(), sequence: 0, arguments: Value::Struct(vec![]) };
-        Reply::new(Sink::sasl(server)).message(&call, |out| out.text(0, &text)).unwrap();
+        Reply::new(Sink::sasl(Stream::new(server, None).unwrap()))
+            .message(&call, |out| out.text(0, &text))
+            .unwrap();
     });
     let (mut stream, mut frames) = (Vec::new(), 0);
     let mut header = [0; 4];

@@ -1,8 +1,8 @@
 //! Where Thrift bytes come from and go to: a bare socket, a socket with SASL's length-prefixed
 //! frames, or memory.
 
+use crate::stream::Stream;
 use std::io::{self, Cursor, Read, Write};
-use std::net::TcpStream;
 
 /// Impala buffers this much before it writes, so a larger reply spans several SASL frames.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -19,21 +19,21 @@ pub(crate) struct Source {
 }
 
 enum From {
-    Raw(TcpStream),
+    Raw(Stream),
     /// `left` bytes of the current frame have not been read from the socket.
     Sasl {
-        stream: TcpStream,
+        stream: Stream,
         left: u64,
     },
     Memory(Cursor<Vec<u8>>),
 }
 
 impl Source {
-    pub(crate) fn raw(stream: TcpStream) -> Self {
+    pub(crate) fn raw(stream: Stream) -> Self {
         Self::new(From::Raw(stream))
     }
 
-    pub(crate) fn sasl(stream: TcpStream) -> Self {
+    pub(crate) fn sasl(stream: Stream) -> Self {
         Self::new(From::Sasl { stream, left: 0 })
     }
 
@@ -115,19 +115,19 @@ pub(crate) struct Sink {
 }
 
 enum To {
-    Raw(TcpStream),
-    Sasl(TcpStream),
+    Raw(Stream),
+    Sasl(Stream),
     Memory,
 }
 
 const SASL_HEADER: [u8; 4] = [0; 4];
 
 impl Sink {
-    pub(crate) fn raw(stream: TcpStream) -> Self {
+    pub(crate) fn raw(stream: Stream) -> Self {
         Self { to: To::Raw(stream), buffer: Vec::new() }
     }
 
-    pub(crate) fn sasl(stream: TcpStream) -> Self {
+    pub(crate) fn sasl(stream: Stream) -> Self {
         Self { to: To::Sasl(stream), buffer: SASL_HEADER.to_vec() }
     }
 

@@ -5,6 +5,7 @@ use crate::clock::{duration, timestamp};
 use crate::options::{Options, Service};
 use crate::state::Server;
 use crate::state::operation::{Phase, Summary};
+use crate::stream::CertificateFiles;
 use serde_json::{Value, json};
 use std::time::SystemTime;
 
@@ -13,7 +14,7 @@ const STATEMENT_CHARS_MAX: usize = 250;
 
 /// What every page has.
 fn common(server: &Server) -> Value {
-    json!({ "process-name": "impalad", "host-url": format!("http://{}", server.web_address()) })
+    json!({ "process-name": "impalad", "host-url": server.web_url() })
 }
 
 /// `/?json`.
@@ -63,7 +64,7 @@ fn backend(host: &str, krpc_port: u16, web_port: u16, quiescing: bool, server: &
         "address": address,
         "krpc_address": address,
         "backend_id": address,
-        "webserver_url": format!("http://{host}:{web_port}"),
+        "webserver_url": server.web_url_of(host, web_port),
         "is_coordinator": true,
         "is_executor": true,
         "is_quiescing": quiescing,
@@ -204,6 +205,9 @@ pub(super) fn server_name(service: Service) -> &'static str {
 pub(super) fn flags(server: &Server) -> Value {
     let Options { fe_service_threads, max_hs2_sessions_per_user, krpc_port, .. } = &server.options;
     let seconds = |time: std::time::Duration| time.as_secs().to_string();
+    let file = |files: Option<&CertificateFiles>| {
+        files.map_or_else(String::new, |files| files.certificate.display().to_string())
+    };
     let ports = &server.ports;
     let o = &server.options;
     let flags = [
@@ -218,6 +222,8 @@ pub(super) fn flags(server: &Server) -> Value {
         ("idle_session_timeout", seconds(o.idle_session_timeout)),
         ("shutdown_grace_period_s", seconds(o.shutdown_grace_period)),
         ("shutdown_deadline_s", seconds(o.shutdown_deadline)),
+        ("ssl_server_certificate", file(o.tls.as_ref())),
+        ("webserver_certificate_file", file(o.web_tls.as_ref())),
         ("enable_ldap_auth", (server.auth.mode == crate::Auth::Plain).to_string()),
     ];
     let flags: Vec<Value> = flags

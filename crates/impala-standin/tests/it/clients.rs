@@ -28,7 +28,7 @@ fn output(command: &mut Command) -> (bool, String, String) {
     (status.success(), text(stdout), text(stderr))
 }
 
-const LOGIN: &[&str] =
+pub(crate) const LOGIN: &[&str] =
     &["-l", "-u", "alice", "--auth_creds_ok_in_clear", "--ldap_password_cmd=printf secret"];
 
 /// impala-shell without decoration.

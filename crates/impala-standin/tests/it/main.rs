@@ -10,3 +10,4 @@ mod limits;
 mod login;
 mod pages;
 mod process;
+mod tls;

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use oxpecker_config::model::{Host, TlsServer, Verify};
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::keys::{self, KeyError};
+use super::resumption::{Dated, Sessions};
 use super::verify::Lax;
 use super::{TlsStream, provider, versions};
 use crate::socket::Stream;
@@ -41,14 +42,19 @@ impl ClientTls {
     pub(crate) fn new(profile: &TlsServer) -> Result<Self, ClientTlsError> {
         let builder = ClientConfig::builder_with_provider(provider(&profile.cipher_suites))
             .with_protocol_versions(&versions(profile.versions))?;
+        let sessions = Sessions::new();
         let builder = match &profile.verify {
-            Verify::Required => builder.with_webpki_verifier(verifier(profile)?),
+            Verify::Required => {
+                let (verifier, sessions) = (verifier(profile)?, Arc::clone(&sessions));
+                let dated = Dated { verifier, sessions };
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(dated))
+            }
             Verify::Pinned(pins) => {
                 builder.dangerous().with_custom_certificate_verifier(Lax::new(Some(pins.clone())))
             }
             Verify::None => builder.dangerous().with_custom_certificate_verifier(Lax::new(None)),
         };
-        let config = match &profile.certificate {
+        let mut config = match &profile.certificate {
             None => builder.with_no_client_auth(),
             Some(files) => {
                 let pair = keys::load(files)?;
@@ -56,6 +62,9 @@ impl ClientTls {
                     .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(pair)))
             }
         };
+        if profile.verify == Verify::Required {
+            config.resumption = Resumption::store(sessions);
+        }
         let name = profile.server_name.as_deref().map(server_name).transpose()?;
         Ok(Self { config: Arc::new(config), name })
     }
@@ -121,11 +130,11 @@ pub(crate) fn explain(error: &io::Error) -> String {
     let Some(error) = inner else { return error.to_string() };
     match error {
         rustls::Error::InvalidCertificate(problem) => match problem {
-            CertificateError::NotValidForNameContext { expected, presented } => format!(
-                "the certificate is for {}, not for {}",
-                presented.join(", "),
-                expected.to_str()
-            ),
+            CertificateError::NotValidForNameContext { expected, presented } => {
+                let names: Vec<&str> = presented.iter().map(|name| bare_name(name)).collect();
+                let names = if names.is_empty() { "no name".into() } else { names.join(", ") };
+                format!("the certificate is for {names}, not for {}", expected.to_str())
+            }
             CertificateError::NotValidForName => "the certificate is for another name".to_owned(),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 format!("the certificate has expired ({problem})")
@@ -136,6 +145,10 @@ pub(crate) fn explain(error: &io::Error) -> String {
                     .to_owned()
             }
             CertificateError::Revoked => "the certificate was revoked".to_owned(),
+            CertificateError::UnknownRevocationStatus => {
+                "no revocation list that was given is of the authority that signed the certificate"
+                    .to_owned()
+            }
             // webpki's name for it. `openssl req -x509` makes such certificates unless told not to.
             CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
                 "the certificate is an authority's (CA:TRUE), as self-signed ones often are: no \
@@ -151,5 +164,23 @@ pub(crate) fn explain(error: &io::Error) -> String {
             format!("the other side does not speak TLS there ({error})")
         }
         error => error.to_string(),
+    }
+}
+
+/// rustls passes on how its library shows names to programmers: `DnsName("a.example.com")`.
+fn bare_name(shown: &str) -> &str {
+    let inner = |kind| shown.strip_prefix(kind)?.strip_suffix(')');
+    let inner = inner("DnsName(").or_else(|| inner("IpAddress("));
+    inner.map_or(shown, |name| name.trim_matches('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_as_people_write_them() {
+        let shown = ["DnsName(\"*.example.com\")", "IpAddress(10.0.0.1)", "DirectoryName"];
+        assert_eq!(shown.map(bare_name), ["*.example.com", "10.0.0.1", "DirectoryName"]);
     }
 }

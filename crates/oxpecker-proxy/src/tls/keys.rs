@@ -12,7 +12,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::PROVIDER;
+use super::{PROVIDER, command};
 
 /// A file of certificates and keys is a few kilobytes.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -168,18 +168,16 @@ fn encrypted_key(text: &[u8]) -> Option<Vec<u8>> {
     Some(document.as_bytes().to_vec())
 }
 
-fn ask(command: &[String]) -> Result<String, KeyError> {
+fn ask(words: &[String]) -> Result<String, KeyError> {
     // The configuration's check refuses a command without a program.
-    let (program, arguments) = command.split_first().map_or(("", &[][..]), |(p, a)| (p, a));
+    let (program, arguments) = words.split_first().map_or(("", &[][..]), |(p, a)| (p, a));
     let failed =
         |problem: String| KeyError::PassphraseCommand { program: program.to_owned(), problem };
-    let output = Command::new(program)
-        .args(arguments)
-        .output()
+    let (status, printed) = command::output(Command::new(program).args(arguments))
         .map_err(|error| failed(error.to_string()))?;
-    if !output.status.success() {
-        return Err(failed(output.status.to_string()));
+    if !status.success() {
+        return Err(failed(status.to_string()));
     }
-    let text = String::from_utf8(output.stdout).map_err(|_| failed("not text".to_owned()))?;
+    let text = String::from_utf8(printed).map_err(|_| failed("not text".to_owned()))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -1,16 +1,21 @@
 //! Looks after certificates while the gateway runs: renewed files are taken up, and those that
 //! end soon are spoken of.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use oxpecker_config::model::{Certificate, Virtual};
 
 use super::audit::{SOON, chain};
+use super::changes::Changes;
+use super::keys;
 use super::server::{Certificates, Renewal};
 use crate::state::Shared;
 
-/// How soon a renewed file is in use. Asking the file system costs a few microseconds a file.
+/// How often files are looked at without a hint that they changed. Asking the file system costs a
+/// few microseconds a file.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// A certificate that ends soon is warned of this often.
@@ -19,8 +24,10 @@ const REMIND_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Runs for ever. Idempotent: whatever it missed it finds the next time.
 pub(crate) async fn watch(shared: Arc<Shared>) {
     let mut reminded: Option<SystemTime> = None;
+    let mut changes = Changes::new();
     loop {
         let topology = shared.topology();
+        changes.follow(topology.virtuals.iter().flat_map(|policy| files_of(&policy.config)));
         for policy in &topology.virtuals {
             let Some(server) = &policy.tls.server else { continue };
             let name = &policy.config.name;
@@ -51,8 +58,18 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
                 }
             }
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        changes.wait(LOOK_EVERY).await;
     }
+}
+
+/// What is looked at for a virtual server.
+fn files_of(config: &Virtual) -> impl Iterator<Item = &PathBuf> {
+    let certificates = config.tls_client.iter().flat_map(|profile| &profile.certificates);
+    let files = certificates.filter_map(|certificate| match certificate {
+        Certificate::Files(files) => Some(keys::files_of(files)),
+        Certificate::Acme { .. } => None,
+    });
+    files.flatten()
 }
 
 fn remind(virtual_server: &str, certificates: &Certificates, now: SystemTime) {

@@ -13,6 +13,7 @@ mod clients;
 mod command_line;
 mod descriptors;
 mod ending;
+mod examples;
 mod failing;
 mod garbage;
 mod health;

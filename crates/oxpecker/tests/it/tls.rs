@@ -3,20 +3,25 @@
 //! `tls/peer.py` scripts clients and members with Python's ssl module, `openssl s_client` looks
 //! from outside, and the clients of Impala are the real ones.
 
+mod abuse;
 mod carry;
+mod check;
 mod clients;
+mod health;
 mod keys;
 mod members;
 mod names;
 mod passthrough;
 mod refused;
 mod sessions;
+mod spark;
 mod swap;
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+use oxpecker_testkit::certificates::{STORE_PASSWORD, java_trust_store};
 use oxpecker_testkit::clients::{Client, Printed, run};
 use oxpecker_testkit::{Authority, Launch, Pair, TempDir};
 
@@ -113,6 +118,36 @@ fn shown(to: SocketAddr, name: &str, what: &str) -> String {
     let mut command = Command::new("sh");
     command.args(["-c", script, &to.to_string(), &name, what]);
     run(command).ok().trim().to_owned()
+}
+
+/// impyla that asks one thing of `localhost` and prints the first column. Without an authority it
+/// looks at no certificate. `more`: further arguments of its `connect`.
+fn impyla(dir: &TempDir, port: u16, authority: &str, more: &str, sql: &str) -> Command {
+    let authority = if authority.is_empty() { "None".to_owned() } else { format!("{authority:?}") };
+    let text = format!(
+        "from impala.dbapi import connect\n\
+         connection = connect(host='localhost', port={port}, use_ssl=True, ca_cert={authority}, {more})\n\
+         cursor = connection.cursor()\n\
+         cursor.execute({sql:?})\n\
+         print(*[row[0] for row in cursor.fetchall()], sep='\\n')\n"
+    );
+    oxpecker_testkit::clients::python(&dir.write("impyla_tls.py", &text))
+}
+
+/// beeline that asks one thing of `to`, a name or address with a port, as alice, and believes this
+/// authority only.
+#[track_caller]
+fn beeline(dir: &TempDir, to: &str, options: &str, authority: &str, sql: &str) -> Command {
+    let store = dir.join("trust.p12");
+    // keytool would add to it.
+    let _ = std::fs::remove_file(&store);
+    java_trust_store(Path::new(authority), &store);
+    let (store, password) = (store.display(), STORE_PASSWORD);
+    let trust = format!("ssl=true;sslTrustStore={store};trustStorePassword={password}");
+    let mut command = oxpecker_testkit::clients::beeline();
+    command.args(["--silent=true", "--outputformat=csv2", "-n", "alice", "-p", "secret"]);
+    command.args(["-u", &format!("jdbc:hive2://{to}/;{trust};{options}"), "-e", sql]);
+    command
 }
 
 /// Handshakes take longer than the usual test's probes may, on a machine that is busy.

@@ -1,13 +1,12 @@
 //! The clients of Impala, with TLS that ends at the gateway, to stand-ins that speak clear text.
 
-use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;
 
 use oxpecker_testkit::clients::{self, run};
 use oxpecker_testkit::{Gateway, Launch, Standin, TempDir};
 
-use super::{Front, at_ease};
+use super::{Front, at_ease, beeline, impyla};
 use crate::site::PROGRAM;
 
 /// A gateway that probes its stand-in as Impala's clients would, and the stand-in.
@@ -81,25 +80,27 @@ fn impala_shell_verifies_the_gateways_certificate() {
 fn impyla_verifies_the_gateways_certificate() {
     let service = Service::start(&["DNS:other.example.test"]);
     let dir = TempDir::new();
-    let script = dir.join("impyla_tls.py");
-    let mut file = std::fs::File::create(&script).unwrap();
-    file.write_all(
-        b"import sys\nfrom impala.dbapi import connect\n\
-          host, port, authority = sys.argv[1:]\n\
-          connection = connect(host=host, port=int(port), use_ssl=True, ca_cert=authority or None)\n\
-          cursor = connection.cursor()\ncursor.execute('show tables')\n\
-          print(*[name for name, *_ in cursor.fetchall()], sep='\\n')\n",
-    )
-    .unwrap();
-    let port = service.port.to_string();
-    let ask = |authority: &str| {
-        let mut command = clients::python(&script);
-        command.args(["localhost", &*port, authority]);
-        run(command)
-    };
+    let ask = |authority: &str| run(impyla(&dir, service.port, authority, "", "show tables"));
     assert_eq!(ask("").ok(), TABLES);
     let err = ask(&service.front.ca()).fails();
     assert!(err.contains("Could not connect to any of"), "{err}");
     service.renew(&["DNS:localhost"]);
     assert_eq!(ask(&service.front.ca()).ok(), TABLES);
+}
+
+/// Offload to a stand-in. To a real HiveServer2: spark.rs.
+#[test]
+fn beeline_verifies_the_gateways_certificate() {
+    let service = Service::start(&["DNS:other.example.test"]);
+    let dir = TempDir::new();
+    let to = format!("localhost:{}", service.port);
+    let ask = |ca: &str| run(beeline(&dir, &to, "auth=noSasl", ca, "show tables"));
+    let err = ask(&service.front.ca()).fails();
+    assert!(err.contains("No subject alternative DNS name matching localhost found"), "{err}");
+    service.renew(&["DNS:localhost"]);
+    let out = ask(&service.front.ca()).ok();
+    assert!(out.ends_with(TABLES), "{out}");
+    let stranger = oxpecker_testkit::Authority::new(dir.join("Stranger")).certificate();
+    let err = ask(stranger.to_str().unwrap()).fails();
+    assert!(err.contains("PKIX path building failed"), "{err}");
 }

@@ -1,5 +1,6 @@
 //! Which certificate is shown to whom.
 
+use std::net::SocketAddr;
 use std::process::Command;
 
 use oxpecker_testkit::clients::run;
@@ -93,14 +94,11 @@ fn versions_and_suites_are_the_modern_ones() {
     }
 }
 
-/// The same as a scanner sees it.
-#[test]
-fn sslscan_finds_nothing_weak() {
-    let front = super::Front::new(1);
-    let _member = Member::echo(front.site.member_addr(1));
-    let _gateway = front.site.start();
+/// What a scanner sees: these suites with this kind of key, and nothing else.
+#[track_caller]
+fn scan(to: SocketAddr, key: &str) {
     let mut command = Command::new("sslscan");
-    command.args(["--no-colour", &front.site.front().to_string()]);
+    command.args(["--no-colour", &to.to_string()]);
     let out = run(command).ok();
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let lines: Vec<_> = out.lines().map(words).collect();
@@ -113,14 +111,35 @@ fn sslscan_finds_nothing_weak() {
     let mut suites: Vec<_> = offered.map(|words| words[4].as_str()).collect();
     suites.sort_unstable();
     let expected = [
-        "ECDHE-ECDSA-AES128-GCM-SHA256",
-        "ECDHE-ECDSA-AES256-GCM-SHA384",
-        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        &format!("ECDHE-{key}-AES128-GCM-SHA256"),
+        &format!("ECDHE-{key}-AES256-GCM-SHA384"),
+        &format!("ECDHE-{key}-CHACHA20-POLY1305"),
         "TLS_AES_128_GCM_SHA256",
         "TLS_AES_256_GCM_SHA384",
         "TLS_CHACHA20_POLY1305_SHA256",
     ];
     assert_eq!(suites, expected, "{out}");
+    assert!(out.contains("Session renegotiation not supported"), "{out}");
+    assert!(!out.lines().any(|line| line.contains(" vulnerable") && !line.contains(" not ")));
+}
+
+/// Offload and bridging, with both kinds of keys. What is passed through is the members' own.
+#[test]
+fn sslscan_finds_nothing_weak() {
+    let front = super::Front::new(1);
+    let _member = Member::echo(front.site.member_addr(1));
+    let rsa = front.authority.issue_rsa("rsa", &["DNS:rsa.example.test"]);
+    let bridged = front.site.net.addr(2);
+    let tables = format!(
+        "[profile.tls_client.rsa]\ncertificates = [{}]\n\
+         [virtual.bridged]\nlisten = \"{bridged}\"\npool = \"p\"\ntype = \"standard\"\n\
+         tls_client = \"rsa\"\ntls_server = \"serverssl\"\n",
+        rsa.entry()
+    );
+    let to = front.site.front();
+    let _gateway = front.site.top(&tables).start();
+    scan(to, "ECDSA");
+    scan(bridged, "RSA");
 }
 
 #[test]

@@ -333,16 +333,23 @@ def carry(**options):
     print("carried", flush=True)
 
 
-def member(at, certificate, greeting="", version=None):
+def member(at, certificate, greeting="", version=None, cut=None, clients=None):
     listener = socket.create_server(address(at))
     context = context_of(True, certificate=certificate, version=version)
+    if clients:
+        context.load_verify_locations(clients)
+        context.verify_mode = ssl.CERT_REQUIRED
     print("ready", flush=True)
 
     def serve(sock):
         try:
             stream = Tls(sock, context, server=True)
+            print(f"resumed={stream.tls.session_reused}", flush=True)
             if greeting:
                 stream.write(greeting.encode() + b"\n")
+            if cut:
+                # As when the process is killed: an end without close_notify.
+                sock.shutdown(socket.SHUT_WR)
             echo(stream)
         except (OSError, ssl.SSLError) as error:
             print(f"refused: {error}", flush=True)

@@ -3,9 +3,10 @@
 use std::fs;
 
 use oxpecker_testkit::clients::Client;
-use oxpecker_testkit::{Gateway, Member, wait_until};
+use oxpecker_testkit::{Authority, Gateway, Launch, Member, TempDir, wait_until};
 
-use super::{Front, NAME, look, s_client};
+use super::{Front, NAME, look, profile_of, s_client, tls_member};
+use crate::site::{PROGRAM, Site};
 
 #[track_caller]
 fn json_records(gateway: &Gateway, n: usize) -> Vec<serde_json::Value> {
@@ -15,7 +16,7 @@ fn json_records(gateway: &Gateway, n: usize) -> Vec<serde_json::Value> {
 
 /// In TLS 1.3 the ticket comes after the handshake.
 #[track_caller]
-fn wait_ticket(file: &str) {
+pub(super) fn wait_ticket(file: &str) {
     let whole = |text: String| text.contains("-----END");
     wait_until("the session is written down", || fs::read_to_string(file).is_ok_and(whole));
 }
@@ -98,6 +99,122 @@ fn sessions_do_not_outlive_a_change_of_client_authentication() {
         let records = json_records(&gateway, 2);
         assert_eq!(records[1]["reason"], "TLS handshake failed", "{records:?}");
     }
+}
+
+/// The session of one name is none of another, whose certificate the client has to see.
+#[test]
+fn sessions_do_not_resume_under_another_name() {
+    let dir = TempDir::new();
+    let authority = Authority::new(dir.join("CA"));
+    let pairs = ["a", "b"].map(|name| authority.issue(name, &[&format!("DNS:{name}.test")]));
+    let site = Site::new(1)
+        .virtual_server("type = \"standard\"\ntls_client = \"front\"")
+        .top(&profile_of(&pairs.map(|pair| pair.entry()).join(", "), ""));
+    let _member = Member::echo(site.member_addr(1));
+    let _gateway = site.start();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let file = dir.join(version).display().to_string();
+        let first = [version, "-servername", "a.test", "-sess_out", &file];
+        let client = Client::start(s_client(site.front(), &first));
+        wait_ticket(&file);
+        client.wait().ok();
+        let again = |name| look(site.front(), &[version, "-servername", name, "-sess_in", &file]);
+        let out = again("b.test").ok();
+        assert!(out.contains("\nNew, TLSv1.") && out.contains("subject=CN = b"), "{out}");
+        let out = again("a.test").ok();
+        assert!(out.contains("\nReused, TLSv1."), "{out}");
+    }
+}
+
+/// Two virtual servers with one profile but for the certificates of clients: what was given out
+/// where nobody has to show one is no way in where everybody has to.
+#[test]
+fn sessions_of_one_virtual_server_are_none_of_another() {
+    let dir = TempDir::new();
+    let authority = Authority::new(dir.join("CA"));
+    let pair = authority.issue("front", &[&format!("DNS:{NAME}")]);
+    let entry = pair.entry();
+    let site = Site::new(1)
+        .virtual_server("type = \"standard\"\ntls_client = \"front\"")
+        .top("[log]\naccess = \"json\"");
+    let closed = site.net.addr(2);
+    let site = site.top(&format!(
+        "{}[profile.tls_client.closed]\nparent = \"front\"\ncertificates = [{entry}]\n\
+         client_certificates = \"required\"\nclient_ca_file = \"{}\"\n\
+         [virtual.closed]\nlisten = \"{closed}\"\npool = \"p\"\ntype = \"standard\"\n\
+         tls_client = \"closed\"\n",
+        profile_of(&entry, ""),
+        authority.certificate().display()
+    ));
+    let _member = Member::echo(site.member_addr(1));
+    let gateway = site.start();
+    for (turn, version) in ["-tls1_2", "-tls1_3"].into_iter().enumerate() {
+        let file = dir.join(version).display().to_string();
+        let options = [version, "-servername", NAME];
+        let first = [&options[..], &["-sess_out", &file]].concat();
+        let client = Client::start(s_client(site.front(), &first));
+        wait_ticket(&file);
+        client.wait().ok();
+        look(closed, &[&options[..], &["-sess_in", &file]].concat());
+        let records = json_records(&gateway, 2 * turn + 2);
+        assert_eq!(records[2 * turn + 1]["reason"], "TLS handshake failed", "{records:?}");
+    }
+}
+
+/// Nor do those of clients that were let in by an authority that is believed no more.
+#[test]
+fn sessions_of_clients_with_certificates_end_with_a_reload() {
+    let mut front = Front::new(1);
+    let (old, new) = ["Old CA", "New CA"].map(|name| Authority::new(front.dir.join(name))).into();
+    let alice = old.issue("alice", &["DNS:alice.test"]);
+    front.site = front.site.top("[log]\naccess = \"json\"");
+    let table = "[profile.tls_client.front]";
+    let config = |authority: &Authority| {
+        let ca = authority.certificate();
+        let lines = format!(
+            "{table}\nclient_certificates = \"required\"\nclient_ca_file = \"{}\"",
+            ca.display()
+        );
+        front.site.config().replace(table, &lines)
+    };
+    let _member = Member::echo(front.site.member_addr(1));
+    let gateway = Launch::new(PROGRAM, &config(&old)).start();
+    let [certificate, key] = [&alice.certificate, &alice.key].map(|f| f.display().to_string());
+    let mut records = 0;
+    for version in ["-tls1_2", "-tls1_3"] {
+        assert!(gateway.reload(&config(&old)).contains("reloaded"));
+        let file = front.dir.join(version).display().to_string();
+        let options = [version, "-servername", NAME];
+        let own = ["-cert", &*certificate, "-key", &*key, "-sess_out", &file];
+        let client = Client::start(s_client(front.site.front(), &[&options[..], &own].concat()));
+        wait_ticket(&file);
+        client.wait().ok();
+        let resume = [&options[..], &["-sess_in", &file]].concat();
+        let out = look(front.site.front(), &resume).ok();
+        assert!(out.contains("\nReused, TLSv1."), "{out}");
+        assert!(gateway.reload(&config(&new)).contains("reloaded"));
+        look(front.site.front(), &resume);
+        records += 3;
+        let all = json_records(&gateway, records);
+        assert_eq!(all[records - 1]["reason"], "TLS handshake failed", "{all:?}");
+    }
+}
+
+/// What members say must not look complete when it is not.
+#[test]
+fn a_member_that_ends_without_close_notify_is_noted_and_passed_on() {
+    let mut front = Front::new(1);
+    let ip = format!("IP:{}", front.site.member_addr(1).ip());
+    let pair = front.authority.issue("member", &[&ip]);
+    let profile = format!("[profile.tls_server.members]\nca_file = \"{}\"", front.ca());
+    front.site = front.site.virtual_server("tls_server = \"members\"").top(&profile);
+    let _member = tls_member(front.site.member_addr(1), &pair, "half an ans", &["cut=yes"]);
+    let gateway = front.site.start();
+    let client = Client::start(s_client(front.site.front(), &["-quiet"]));
+    gateway.out.wait("a member's TLS stream ended without close_notify");
+    client.out.wait("half an ans");
+    let printed = client.wait();
+    assert!(printed.err.contains("unexpected eof while reading"), "{printed:?}");
 }
 
 /// A client that is cut off is not one that has finished.
