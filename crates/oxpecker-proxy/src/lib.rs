@@ -28,5 +28,5 @@ pub use listener::ListenError;
 pub use log::{Log, LogError};
 pub use tls::{
     CertificateFinding, ClientTlsError, KeyError, ServerTlsError, ShownCertificate, TlsError,
-    audit_certificates, inspect_certificate, verifying_client,
+    audit_certificates, inspect_certificate, unverified_client, verifying_client,
 };

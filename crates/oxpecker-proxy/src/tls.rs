@@ -19,7 +19,7 @@ pub(crate) use client::explain;
 
 pub use audit::{CertificateFinding, audit_certificates};
 pub use client::ClientTlsError;
-pub use inspect::{ShownCertificate, inspect_certificate, verifying_client};
+pub use inspect::{ShownCertificate, inspect_certificate, unverified_client, verifying_client};
 pub use keys::KeyError;
 pub use server::ServerTlsError;
 

@@ -4,6 +4,7 @@
 //! Looks and connects, but changes nothing.
 
 mod certificates;
+mod coordinators;
 mod files;
 mod kerberos;
 mod limits;
@@ -11,7 +12,9 @@ mod names;
 mod paste;
 mod ports;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::thread;
 
 use oxpecker_config::model::{Config, Host, Node, Virtual};
 
@@ -31,9 +34,16 @@ pub(crate) struct Options {
     /// First part of Impala's principals
     #[arg(long, value_name = "NAME", default_value = "impala")]
     pub(crate) service: String,
-    /// A keytab of a coordinator or the gateway; may be given several times
+    /// The keytab that a coordinator uses (--keytab_file), with its own key and the gateway's; may
+    /// be given several times
     #[arg(long = "keytab", value_name = "FILE")]
     pub(crate) keytabs: Vec<PathBuf>,
+    /// The user that impalad runs as, who has to read the keytabs
+    #[arg(long, value_name = "USER", default_value = "impala")]
+    pub(crate) impala_user: String,
+    /// Clients log in with a name and password; known by itself where /varz or a monitor tells
+    #[arg(long)]
+    pub(crate) ldap: bool,
     /// Port of the coordinators' web pages
     #[arg(long, value_name = "PORT", default_value_t = 25000)]
     pub(crate) web_port: u16,
@@ -52,11 +62,17 @@ pub(crate) fn doctor(
             return Ok(Exit::Configuration);
         }
     };
-    let patient = Patient { config: &checked.config, options };
+    let mut patient = Patient {
+        config: &checked.config,
+        options,
+        has_tls: vec![false; checked.config.virtuals.len()],
+        has_ldap: options.ldap,
+    };
     let mut report = Report::default();
     names::examine(&patient, &mut report);
     ports::examine(&patient, &mut report);
-    certificates::examine(&patient, &mut report);
+    patient.has_ldap |= coordinators::examine(&patient, &mut report);
+    patient.has_tls = certificates::examine(&patient, &mut report);
     files::examine(&patient, &mut report);
     kerberos::examine(&patient, &mut report);
     limits::examine(&patient, &mut report);
@@ -69,6 +85,10 @@ pub(crate) fn doctor(
 struct Patient<'a> {
     config: &'a Config,
     options: &'a Options,
+    /// Of each virtual server: its clients have to speak TLS. Known once certificates were seen.
+    has_tls: Vec<bool>,
+    /// Names and passwords are taken. Known once the coordinators' pages were seen.
+    has_ldap: bool,
 }
 
 impl Patient<'_> {
@@ -86,6 +106,33 @@ impl Patient<'_> {
 
     fn public_name_of<'v>(&'v self, virtual_server: &'v Virtual) -> Option<&'v str> {
         virtual_server.public_name.as_deref().or(self.options.public_name.as_deref())
+    }
+}
+
+/// At once and not one after another: each may take as long as our patience lasts.
+fn side_by_side<T: Sync, R: Send>(items: &[T], look: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    const AT_ONCE: usize = 64;
+    let look = &look;
+    let mut results = Vec::with_capacity(items.len());
+    for items in items.chunks(AT_ONCE) {
+        thread::scope(|scope| {
+            let threads: Vec<_> =
+                items.iter().map(|item| scope.spawn(move || look(item))).collect();
+            let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
+            results.extend(
+                joined
+                    .map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))),
+            );
+        });
+    }
+    results
+}
+
+/// Where a node is; `None` if its name leads nowhere, which is reported with the names.
+fn ip_of(node: &Node) -> Option<IpAddr> {
+    match &node.address {
+        Host::Ip(ip) => Some(*ip),
+        Host::Name(name) => names::lookup(name).ok()?.first().copied(),
     }
 }
 

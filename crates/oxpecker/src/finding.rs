@@ -108,11 +108,13 @@ impl Report {
             }
             writeln!(out)?;
         }
+        let (faults, warnings) = (self.count(Verdict::Fault), self.count(Verdict::Warning));
+        let plural = |count| if count == 1 { "" } else { "s" };
         writeln!(
             out,
-            "{} faults, {} warnings, {} checks passed",
-            self.count(Verdict::Fault),
-            self.count(Verdict::Warning),
+            "{faults} fault{}, {warnings} warning{}, {} passed",
+            plural(faults),
+            plural(warnings),
             self.count(Verdict::Fine),
         )
     }

@@ -35,19 +35,17 @@ impl ShownCertificate {
 
 /// Begins TLS with the server at `address` and hangs up. `Ok(None)`: no TLS is spoken there.
 /// Blocks for `patience` at most at each step.
+///
+/// # Errors
+/// Of kind `InvalidData` when TLS is spoken and no certificate was shown, such as by a server that
+/// knows only TLS 1.1; of another kind when there was no connection.
 pub fn inspect_certificate(
     address: SocketAddr,
     server_name: &str,
     patience: Duration,
 ) -> io::Result<Option<ShownCertificate>> {
-    let config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Lax::new(None))
-        .with_no_client_auth();
     let name = ServerName::try_from(server_name.to_owned()).map_err(io::Error::other)?;
-    let mut tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    let mut tls = ClientConnection::new(unverified_client(), name).map_err(io::Error::other)?;
     let mut stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
@@ -67,8 +65,17 @@ pub fn inspect_certificate(
             Err(error) if is_silence(&error) => return Ok(None),
             Err(error) => return Err(error),
         }
-        if tls.process_new_packets().is_err() && tls.peer_certificates().is_none() {
-            return Ok(None);
+        let processed = tls.process_new_packets();
+        if tls.peer_certificates().is_some() {
+            break;
+        }
+        match processed {
+            Ok(_) => {}
+            // What a server says in TLS, it does not like to say to us.
+            Err(error @ (rustls::Error::AlertReceived(_) | rustls::Error::PeerIncompatible(_))) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+            Err(_) => return Ok(None),
         }
     }
     Ok(tls.peer_certificates().and_then(|chain| chain.first()).map(describe))
@@ -90,6 +97,18 @@ fn describe(certificate: &CertificateDer<'_>) -> ShownCertificate {
         subject,
         issuer,
     }
+}
+
+/// A client that believes everybody: for looking, never for anything that must not be read or
+/// changed by others.
+pub fn unverified_client() -> Arc<ClientConfig> {
+    let config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the suites of both versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Lax::new(None))
+        .with_no_client_auth();
+    Arc::new(config)
 }
 
 /// What a careful client needs: verifies by `ca_file`, or by the system's authorities.

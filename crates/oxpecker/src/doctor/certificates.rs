@@ -4,84 +4,128 @@
 //! name the balancer as well; where it is begun anew, the gateway compares it with the node's name.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use oxpecker_config::model::{Host, TlsServer, Virtual};
+use oxpecker_config::model::{TlsServer, Verify, Virtual};
 use oxpecker_proxy::{ShownCertificate, inspect_certificate};
 
-use super::{Patient, host, names};
+use super::{Patient, host, ip_of, side_by_side};
 use crate::finding::{Report, Section};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 
-pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) {
+/// One member behind one virtual server.
+struct Place<'a> {
+    /// Index of the virtual server.
+    index: usize,
+    virtual_server: &'a Virtual,
+    public: Option<&'a str>,
+    /// As people call it.
+    what: String,
+    host: String,
+    address: SocketAddr,
+}
+
+/// Tells of each virtual server whether its clients have to speak TLS.
+pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) -> Vec<bool> {
+    let virtuals = &patient.config.virtuals;
+    let mut has_tls: Vec<bool> = virtuals.iter().map(|v| v.tls_client.is_some()).collect();
     // Names that each host's certificate should have, if some are missing.
     let mut to_issue: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let section = report.section("Certificates of members");
-    for virtual_server in &patient.config.virtuals {
-        let public = patient.public_name_of(virtual_server);
-        let pool = &patient.config.pools[virtual_server.pool];
-        for member in &pool.members {
-            let node = &patient.config.nodes[member.node];
-            let address = match &node.address {
-                Host::Ip(ip) => Some(*ip),
-                Host::Name(name) => {
-                    names::lookup(name).ok().and_then(|found| found.first().copied())
+    let places = places(patient);
+    let shown = side_by_side(&places, |place| {
+        let asked = place.public.unwrap_or(&place.host);
+        inspect_certificate(place.address, asked, PATIENCE)
+    });
+    for (place, shown) in places.iter().zip(shown) {
+        match shown {
+            Ok(None) => no_tls(section, place),
+            Ok(Some(certificate)) => {
+                if place.virtual_server.tls_server.is_none() {
+                    // Passed through; or an end to TLS here, and a member that wants it as well.
+                    has_tls[place.index] = true;
                 }
-            };
-            let Some(ip) = address else { continue };
-            let what = format!("{}:{}", node.name, member.port);
-            let address = SocketAddr::new(ip, member.port);
-            let asked = public.map_or_else(|| host(node), str::to_owned);
-            match inspect_certificate(address, &asked, PATIENCE) {
-                // Not reachable: reported with the members.
-                Err(_) => {}
-                Ok(None) => no_tls(section, virtual_server, &what),
-                Ok(Some(certificate)) => {
-                    dates(section, &what, &certificate);
-                    let needed = needed_names(virtual_server, public, &host(node));
-                    let missing: Vec<_> =
-                        needed.iter().filter(|name| !certificate.covers(name)).collect();
-                    if missing.is_empty() {
-                        let names = certificate.names.join(", ");
-                        section.fine(format!("{what} shows a certificate for {names}"));
-                    } else {
-                        missing_names(section, &what, &certificate, &missing);
-                        to_issue.insert(host(node), needed);
-                    }
+                ended_twice(section, place);
+                dates(section, &place.what, &certificate);
+                let needed = needed_names(place);
+                let missing: Vec<_> =
+                    needed.iter().filter(|name| !certificate.covers(name)).collect();
+                if missing.is_empty() {
+                    let names = certificate.names.join(", ");
+                    section.fine(format!("{} shows a certificate for {names}", place.what));
+                } else {
+                    missing_names(section, &place.what, &certificate, &missing);
+                    let names = to_issue.entry(place.host.clone()).or_default();
+                    names.extend(needed);
                 }
             }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => section.fault(
+                format!("{} speaks TLS, but not with us: {error}", place.what),
+                "no client that needs TLS 1.2 or newer is served",
+                "look at impalad's --ssl_minimum_version and --ssl_cipher_list there",
+            ),
+            // Not reachable: reported with the members.
+            Err(_) => {}
         }
     }
     if !to_issue.is_empty() {
-        let lines = to_issue.iter().map(|(host, names)| {
-            let names: Vec<_> = names.iter().map(|name| format!("DNS:{name}")).collect();
-            format!("{host}: subjectAltName={}\n", names.join(","))
+        let lines = to_issue.into_iter().map(|(host, mut names)| {
+            names.sort();
+            names.dedup();
+            format!("{host}: subjectAltName={}\n", alternative_names(&names))
         });
         report.text(
             "certificates to issue anew, then restart Impala on these hosts",
             lines.collect::<String>(),
         );
     }
+    has_tls
 }
 
-fn needed_names(virtual_server: &Virtual, public: Option<&str>, host: &str) -> Vec<String> {
-    let is_passed_through =
-        virtual_server.tls_client.is_none() && virtual_server.tls_server.is_none();
-    let mut needed = Vec::new();
+fn places<'a>(patient: &'a Patient<'_>) -> Vec<Place<'a>> {
+    let mut places = Vec::new();
+    for (index, virtual_server) in patient.config.virtuals.iter().enumerate() {
+        for member in &patient.config.pools[virtual_server.pool].members {
+            let node = &patient.config.nodes[member.node];
+            let Some(ip) = ip_of(node) else { continue };
+            places.push(Place {
+                index,
+                virtual_server,
+                public: patient.public_name_of(virtual_server),
+                what: format!("{}:{}", node.name, member.port),
+                host: host(node),
+                address: SocketAddr::new(ip, member.port),
+            });
+        }
+    }
+    places
+}
+
+/// As `openssl` takes them in `subjectAltName`.
+fn alternative_names(names: &[String]) -> String {
+    let kind = |name: &str| if name.parse::<IpAddr>().is_ok() { "IP" } else { "DNS" };
+    let names: Vec<_> = names.iter().map(|name| format!("{}:{name}", kind(name))).collect();
+    names.join(",")
+}
+
+fn needed_names(place: &Place<'_>) -> Vec<String> {
+    let Place { virtual_server, host, .. } = place;
     match &virtual_server.tls_server {
-        Some(TlsServer { server_name: Some(name), .. }) => needed.push(name.clone()),
-        _ if host.parse::<std::net::IpAddr>().is_err() => needed.push(host.to_owned()),
-        _ => {}
+        Some(TlsServer { verify: Verify::Pinned(_) | Verify::None, .. }) => Vec::new(),
+        Some(TlsServer { server_name: Some(name), .. }) => vec![name.clone()],
+        Some(_) if host.parse::<IpAddr>().is_err() => vec![host.clone()],
+        // An address is compared with names of type IP, which only a handshake of its own tells.
+        Some(_) => Vec::new(),
+        None => {
+            let own = host.parse::<IpAddr>().is_err().then(|| host.clone());
+            own.into_iter().chain(place.public.map(str::to_owned)).collect()
+        }
     }
-    if is_passed_through {
-        needed.extend(public.map(str::to_owned));
-    }
-    needed.dedup();
-    needed
 }
 
 fn missing_names(
@@ -101,12 +145,14 @@ fn missing_names(
             },
             missing.join(" and "),
         ),
-        "clients that verify it end with `hostname does not match the certificate`",
-        "issue it anew with the names below, or end TLS at the gateway (`tls_client`)",
+        "whoever verifies it ends with `hostname does not match the certificate`",
+        "issue it anew with the names below, or end TLS at the gateway (`tls_client`) and begin it \
+         anew toward members (`tls_server`)",
     );
 }
 
-fn no_tls(section: &mut Section, virtual_server: &Virtual, what: &str) {
+fn no_tls(section: &mut Section, place: &Place<'_>) {
+    let Place { virtual_server, what, .. } = place;
     if virtual_server.tls_server.is_some() {
         section.fault(
             format!("{what} speaks no TLS, and `{}` begins TLS with it", virtual_server.name),
@@ -114,22 +160,44 @@ fn no_tls(section: &mut Section, virtual_server: &Virtual, what: &str) {
             "start impalad with --ssl_server_certificate and --ssl_private_key, or take \
              `tls_server` away",
         );
+    } else if virtual_server.sni_peek {
+        section.warning(
+            format!("{what} speaks no TLS, and `{}` expects it to pass", virtual_server.name),
+            "clients with --ssl hang; those without send everything in clear text",
+            "start impalad with --ssl_server_certificate and --ssl_private_key, or take `sni_peek` \
+             away",
+        );
+    } else if virtual_server.tls_client.is_some() {
+        section.note(format!(
+            "{what}: behind the gateway everything is in clear text, passwords included (offload)"
+        ));
+    }
+}
+
+/// TLS ends at the gateway, and the member waits for TLS.
+fn ended_twice(section: &mut Section, place: &Place<'_>) {
+    let Place { virtual_server, what, .. } = place;
+    if virtual_server.tls_client.is_some() && virtual_server.tls_server.is_none() {
+        section.fault(
+            format!("{what} wants TLS, and `{}` speaks clear text to it", virtual_server.name),
+            "every login hangs or ends at once",
+            format!("write `tls_server` in [virtual.{}] (bridging)", virtual_server.name),
+        );
     }
 }
 
 fn dates(section: &mut Section, what: &str, certificate: &ShownCertificate) {
     let Some(not_after) = certificate.not_after else { return };
     let date = Timestamp::try_from(not_after).map_or_else(|_| "-".into(), |at| at.to_string());
-    let why = "clients refuse it from then on";
     match not_after.duration_since(SystemTime::now()) {
         Err(_) => section.fault(
             format!("the certificate of {what} ended on {date}"),
-            "every client that verifies it is refused",
+            "everybody who verifies it refuses it",
             "issue it anew and restart impalad there",
         ),
         Ok(left) if left < SOON => section.warning(
             format!("the certificate of {what} ends on {date}"),
-            why,
+            "clients refuse it from then on",
             "issue it anew in time",
         ),
         Ok(_) => {}

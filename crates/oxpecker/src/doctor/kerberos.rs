@@ -29,7 +29,9 @@ pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) {
         realm: realm.clone(),
     };
     let section = report.section("Kerberos");
-    let public: Vec<_> = patient.public_names().into_iter().map(principal).collect();
+    let names = patient.public_names().into_iter();
+    let names = names.filter(|name| name.parse::<std::net::IpAddr>().is_err());
+    let public: Vec<_> = names.map(principal).collect();
     let Some(first_public) = public.first() else {
         section.fault(
             "the name that clients use is not known",

@@ -28,14 +28,19 @@ fn descriptors(patient: &Patient<'_>, section: &mut Section) {
     if hard >= needed {
         section.fine(format!("{hard} file descriptors carry {wanted} connections"));
     } else {
-        section.warning(
-            format!(
-                "{hard} file descriptors carry {} connections",
-                hard.saturating_sub(OWN_DESCRIPTORS) / 2
-            ),
-            "beyond that, clients wait in the kernel until others leave",
-            format!("LimitNOFILE={needed} in the service's unit, or `ulimit -Hn {needed}`"),
+        let what = format!(
+            "{hard} file descriptors (of this shell) carry {} connections",
+            hard.saturating_sub(OWN_DESCRIPTORS) / 2
         );
+        let why = "beyond that, clients wait in the kernel until others leave";
+        let fix = format!("LimitNOFILE={needed} in the service's unit, or `ulimit -Hn {needed}`");
+        // What nobody asked for is only our guess.
+        match patient.config.process.connections_max {
+            Some(asked) => {
+                section.fault(format!("{what}, `connections_max` wants {asked}"), why, fix);
+            }
+            None => section.warning(what, why, fix),
+        }
     }
 }
 

@@ -1,32 +1,37 @@
-//! Every member, port by port; and whether somebody else has our own ports.
+//! Every member, port by port.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use oxpecker_config::model::Host;
-
-use super::{Patient, names};
-use crate::finding::{Report, Section};
+use super::{Patient, ip_of, side_by_side};
+use crate::finding::Report;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) {
     let section = report.section("Members");
+    let mut members = Vec::new();
     for pool in &patient.config.pools {
         for member in &pool.members {
             let node = &patient.config.nodes[member.node];
-            let address = match &node.address {
-                Host::Ip(ip) => Some(*ip),
-                // Names that cannot be looked up are reported with the names.
-                Host::Name(name) => {
-                    names::lookup(name).ok().and_then(|found| found.first().copied())
-                }
-            };
-            if let Some(ip) = address {
+            if let Some(ip) = ip_of(node) {
                 let what = format!("{}/{}:{}", pool.name, node.name, member.port);
-                connect(section, &what, SocketAddr::new(ip, member.port));
+                members.push((what, SocketAddr::new(ip, member.port)));
             }
+        }
+    }
+    let connected = side_by_side(&members, |(_, address)| {
+        TcpStream::connect_timeout(address, PATIENCE).map(drop)
+    });
+    for ((what, address), result) in members.iter().zip(connected) {
+        match result {
+            Ok(()) => section.fine(format!("{what} answers at {address}")),
+            Err(error) => section.fault(
+                format!("{what} cannot be reached at {address}: {error}"),
+                "clients that are sent there are refused or sent elsewhere",
+                remedy(&error, *address),
+            ),
         }
     }
     for virtual_server in &patient.config.virtuals {
@@ -41,17 +46,6 @@ pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) {
                 format!("add members to [pool.{}]", pool.name),
             );
         }
-    }
-}
-
-fn connect(section: &mut Section, what: &str, address: SocketAddr) {
-    match TcpStream::connect_timeout(&address, PATIENCE) {
-        Ok(_) => section.fine(format!("{what} answers at {address}")),
-        Err(error) => section.fault(
-            format!("{what} cannot be reached at {address}: {error}"),
-            "clients that are sent there are refused or sent elsewhere",
-            remedy(&error, address),
-        ),
     }
 }
 

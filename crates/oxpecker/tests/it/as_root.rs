@@ -1,5 +1,6 @@
 //! What needs root: network namespaces, users, a jail.
 
+mod doctor;
 mod privileges;
 mod sources;
 

@@ -17,6 +17,7 @@ mod examples;
 mod failing;
 mod garbage;
 mod health;
+mod keytab;
 mod limits;
 mod listening;
 mod logs;
