@@ -3,6 +3,7 @@
 //! Logs in through every virtual server as clients do. It needs no access to the gateway itself:
 //! whatever balances there is judged by what comes out.
 
+mod explain;
 mod kerberos;
 mod login;
 mod spread;
@@ -39,9 +40,12 @@ pub(crate) struct Options {
     /// The name clients use, where the configuration has no `public_name`
     #[arg(long, value_name = "HOST")]
     public_name: Option<String>,
-    /// Kerberos realm: log in with the ticket of whoever runs this
+    /// Kerberos realm: log in by impala-shell with the ticket of whoever runs this
     #[arg(long, value_name = "REALM")]
     realm: Option<String>,
+    /// The impala-shell to log in with where there is Kerberos
+    #[arg(long, value_name = "PROGRAM", default_value = "impala-shell")]
+    impala_shell: PathBuf,
     /// First part of Impala's principals
     #[arg(long, value_name = "NAME", default_value = "impala")]
     service: String,
@@ -73,11 +77,13 @@ pub(crate) fn verify(
         let Some(address) = address(virtual_server, options) else { continue };
         let service = Service { config, virtual_server, address, options };
         let section = report.section(format!("Virtual server {} ({address})", virtual_server.name));
-        if tls::examine(&service, section)? {
-            spread::examine(&service, section)?;
+        let Some(tls) = tls::examine(&service, section)? else { continue };
+        if let Some(realm) = &options.realm {
+            kerberos::examine(&service, realm, tls.is_some(), section);
         }
-        if options.realm.is_some() {
-            kerberos::examine(&service, section);
+        // Where Kerberos is asked for, a login without it proves nothing.
+        if options.realm.is_none() || options.password_file.is_some() {
+            spread::examine(&service, tls, section)?;
         }
     }
     report.print(format)?;

@@ -76,6 +76,20 @@ impl<'a> Client<'a> {
         Ok(Self { service, login, tls })
     }
 
+    /// Connects, and makes the TLS handshake where there is one.
+    pub(super) fn shake_hands(&self) -> Result<(), LoginError> {
+        match self.connect()? {
+            Stream::Plain(_) => Ok(()),
+            Stream::Tls(mut tls) => {
+                let StreamOwned { conn, sock } = &mut *tls;
+                while conn.is_handshaking() {
+                    conn.complete_io(sock).map_err(said)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
     pub(super) fn log_in(&self) -> Result<LoggedIn, LoginError> {
         let login = self.login.clone();
         match self.service.protocol() {
