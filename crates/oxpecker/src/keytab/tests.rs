@@ -1,3 +1,5 @@
+//! Keytabs as bytes; the comparison with MIT's own programs is in tests/it/keytab.rs.
+
 use proptest::prelude::*;
 
 use super::*;
