@@ -17,6 +17,10 @@ packages=(python3-venv python3-dev gcc g++ libsasl2-dev libkrb5-dev libsasl2-mod
 # imported configurations.
 tools=(openssl sslscan pebble haproxy)
 
+# A realm of the tests' own, logins of real clients to it (libsasl2-modules-gssapi-mit), and a server for them
+# (python3-gssapi).
+kerberos=(krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit python3-gssapi)
+
 # `sasl` is named with its version because the newest final release (0.3.1) does not build on Python 3.11.
 # thrift, thrift_sasl and pure-sasl are pinned to what was tested, so that a new release cannot change the tests.
 shell_pins=(impala-shell==4.6.0 sasl==0.4a1 thrift==0.23.0 thrift_sasl==0.4.3)
@@ -106,7 +110,7 @@ mkdir -p "$venvs"
 # Two callers at once (test runs in two worktrees share nothing, but two terminals may) wait for each other.
 exec 9>"$venvs/.lock"
 flock 9
-ensure_packages "${tools[@]}"
+ensure_packages "${tools[@]}" "${kerberos[@]}"
 ensure_venv shell "${shell_pins[@]}"
 ensure_venv cli "${cli_pins[@]}"
 ensure_venv s3 "${s3_pins[@]}"

@@ -102,6 +102,9 @@ struct Arguments {
     /// Its key; when absent it is in the certificate's file.
     #[arg(long, alias = "webserver_private_key_file", requires = "webserver_certificate_file")]
     webserver_private_key_file: Option<PathBuf>,
+    /// A flag for the page /varz, NAME=VALUE, that is shown and changes nothing; repeatable.
+    #[arg(long = "flag-shown", value_name = "NAME=VALUE", value_parser = named)]
+    flags_shown: Vec<(String, String)>,
     /// One line per connection, session and statement on standard error.
     #[arg(long)]
     verbose: bool,
@@ -116,9 +119,13 @@ enum AuthMode {
 }
 
 fn user(text: &str) -> Result<(String, String), String> {
+    named(text).map_err(|_| "expected NAME=PASSWORD".into())
+}
+
+fn named(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, password)) if !name.is_empty() => Ok((name.to_owned(), password.to_owned())),
-        _ => Err("expected NAME=PASSWORD".into()),
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".into()),
     }
 }
 
@@ -166,6 +173,7 @@ impl Arguments {
             max_cookie_lifetime: self.max_cookie_lifetime,
             tls: pair(self.ssl_server_certificate, self.ssl_private_key),
             web_tls: pair(self.webserver_certificate_file, self.webserver_private_key_file),
+            flags_shown: self.flags_shown,
             verbose: self.verbose,
         }
     }

@@ -104,6 +104,8 @@ pub struct Options {
     pub tls: Option<CertificateFiles>,
     /// TLS on the port of the web pages.
     pub web_tls: Option<CertificateFiles>,
+    /// Names and values for the page `/varz`, before what it shows otherwise. They change nothing.
+    pub flags_shown: Vec<(String, String)>,
     /// One line per connection and statement on standard error.
     pub verbose: bool,
 }
@@ -137,6 +139,7 @@ impl Default for Options {
             max_cookie_lifetime: Duration::from_secs(86_400),
             tls: None,
             web_tls: None,
+            flags_shown: Vec::new(),
             verbose: false,
         }
     }

@@ -30,5 +30,6 @@ pub use listener::ListenError;
 pub use log::{Log, LogError, RecordSink};
 pub use tls::{
     AcmeError, CertificateFinding, CertificateSource, CertificateStatus, ClientTlsError, KeyError,
-    ServerTlsError, Side, TlsError, ask_passphrase, audit_certificates,
+    ServerTlsError, ShownCertificate, Side, TlsError, ask_passphrase, audit_certificates,
+    inspect_certificate, unverified_client, verifying_client,
 };

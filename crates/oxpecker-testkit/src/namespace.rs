@@ -1,5 +1,6 @@
 //! A network stack of one's own, for tests that would spoil the machine's.
 
+use std::path::Path;
 use std::process::Command;
 use std::{fs, thread};
 
@@ -22,6 +23,16 @@ pub fn in_namespace(test: impl FnOnce() + Send) {
             std::panic::resume_unwind(panic);
         }
     });
+}
+
+/// A command that reads this file as `/etc/hosts`, in a mount namespace of its own.
+///
+/// Needs root.
+pub fn with_hosts(hosts: &Path, program: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]);
+    command.arg(hosts).arg(program);
+    command
 }
 
 /// # Panics

@@ -12,6 +12,8 @@ pub(crate) enum Exit {
     Configuration = 3,
     /// Warnings under `--strict`.
     Warnings = 4,
+    /// A check of `doctor` or `verify` failed.
+    CheckFailed = 5,
     /// The drain deadline, or a second signal, cut connections.
     DrainCut = 6,
 }
@@ -31,6 +33,7 @@ impl std::fmt::Display for Exit {
             Self::Usage => "wrong usage",
             Self::Configuration => "configuration not usable",
             Self::Warnings => "warnings",
+            Self::CheckFailed => "a check failed",
             Self::DrainCut => "connections were cut",
         })
     }

@@ -3,12 +3,16 @@
 mod certificates;
 mod check;
 mod delivery;
+mod doctor;
 mod exit;
+mod finding;
 mod import;
+mod keytab;
 mod load;
 mod privileges;
 mod run;
 mod service;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,7 +39,7 @@ struct Args {
 
 const AFTER_HELP: &str = "\
 Exit status: 0 fine, 1 failure at run time, 2 wrong usage, 3 configuration errors,
-4 warnings under --strict, 6 the drain deadline cut connections.
+4 warnings under --strict, 5 a check of doctor or verify failed, 6 the drain deadline cut connections.
 
 Signals of `run`: HUP reloads (all or nothing), TERM drains and a second TERM cuts,
 INT stops now, USR1 opens log files anew.";
@@ -67,6 +71,27 @@ enum Command {
     },
     /// Turn another balancer's configuration into a native file, and report on every line
     Import(import::Args),
+    /// Look at names, ports, certificates, keytabs and limits, and say how to mend what is wrong
+    Doctor {
+        #[command(flatten)]
+        files: Files,
+        #[command(flatten)]
+        options: doctor::Options,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Log in through the running gateway as clients do, and look where the logins end
+    Verify {
+        #[command(flatten)]
+        files: Files,
+        #[command(flatten)]
+        options: verify::Options,
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Kerberos keytab files
+    #[command(subcommand)]
+    Keytab(keytab::Command),
 }
 
 #[derive(Debug, clap::Args)]
@@ -90,6 +115,13 @@ fn main() -> ExitCode {
         Command::Check { files, strict, format } => check::check(&files.files, strict, format),
         Command::Explain { files } => check::explain(&files.files),
         Command::Import(args) => import::import(&args),
+        Command::Doctor { files, options, format } => {
+            doctor::doctor(&files.files, &options, format)
+        }
+        Command::Verify { files, options, format } => {
+            verify::verify(&files.files, &options, format)
+        }
+        Command::Keytab(command) => keytab::run(&command),
     };
     exit.unwrap_or_else(|error| {
         // The whole chain on one line: causes are what an administrator greps for.

@@ -226,8 +226,11 @@ pub(super) fn flags(server: &Server) -> Value {
         ("webserver_certificate_file", file(o.web_tls.as_ref())),
         ("enable_ldap_auth", (server.auth.mode == crate::Auth::Plain).to_string()),
     ];
-    let flags: Vec<Value> = flags
-        .iter()
+    let shown = o.flags_shown.iter().map(|(name, value)| (name.as_str(), value));
+    let own = flags.iter().map(|(name, value)| (*name, value));
+    let own = own.filter(|(name, _)| o.flags_shown.iter().all(|(shown, _)| shown != name));
+    let flags: Vec<Value> = shown
+        .chain(own)
         .map(|(name, current)| json!({ "name": name, "current": current, "experimental": false }))
         .collect();
     json!({ "__common__": common(server), "title": "Command-line Flags", "flags": flags })

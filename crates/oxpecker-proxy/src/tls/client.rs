@@ -1,6 +1,7 @@
 //! The side toward members: whom to believe, and what went wrong in words.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use oxpecker_config::model::{Host, TlsServer, Verify};
@@ -108,9 +109,10 @@ fn server_name(name: &str) -> Result<ServerName<'static>, ClientTlsError> {
     ServerName::try_from(name.to_owned()).map_err(|_| ClientTlsError::Name(name.to_owned()))
 }
 
-fn verifier(profile: &TlsServer) -> Result<Arc<WebPkiServerVerifier>, ClientTlsError> {
+/// The authorities of a file, or the system's.
+pub(super) fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, ClientTlsError> {
     let mut roots = RootCertStore::empty();
-    match &profile.ca_file {
+    match ca_file {
         Some(path) => {
             for certificate in keys::load_certificates(path)? {
                 roots.add(certificate)?;
@@ -125,6 +127,11 @@ fn verifier(profile: &TlsServer) -> Result<Arc<WebPkiServerVerifier>, ClientTlsE
             }
         }
     }
+    Ok(roots)
+}
+
+fn verifier(profile: &TlsServer) -> Result<Arc<WebPkiServerVerifier>, ClientTlsError> {
+    let roots = roots(profile.ca_file.as_deref())?;
     let mut builder =
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&super::PROVIDER));
     if let Some(path) = &profile.crl_file {

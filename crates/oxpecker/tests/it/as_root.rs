@@ -1,5 +1,7 @@
 //! What needs root: network namespaces, users, a jail.
 
+mod doctor;
+mod guides;
 mod privileges;
 mod sources;
 

@@ -15,6 +15,7 @@ mod killed;
 mod python;
 mod shell;
 mod spread;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,7 @@ use std::process::Command;
 
 use oxpecker_testkit::clients::{self, Client};
 use oxpecker_testkit::wait::wait_for;
-use oxpecker_testkit::{Gateway, Launch, Net, Standin, TempDir, wait_until};
+use oxpecker_testkit::{Gateway, Kdc, Launch, Net, Standin, TempDir, wait_until};
 
 use crate::site::PROGRAM;
 
@@ -227,6 +228,26 @@ fn raw_sessions(cluster: &Cluster, what: &str, count: &str) -> String {
     let front = cluster.front(21_050);
     command.args([&front.ip().to_string(), &front.port().to_string(), what, count]);
     clients::run(command).ok()
+}
+
+/// A coordinator whose port 21050 wants Kerberos, with these keys; the stand-in behind it is on
+/// another port.
+#[track_caller]
+pub(crate) fn kerberized(
+    kdc: &Kdc,
+    at: SocketAddr,
+    keytab: &Path,
+    args: &[&str],
+) -> (Standin, Client) {
+    let bare = SocketAddr::new(at.ip(), 21_060);
+    let port = format!("--hs2-port={}", bare.port());
+    let standin = Standin::start(at.ip(), &[&[port.as_str()], args].concat());
+    let mut command = kdc.command("/usr/bin/python3", &["-u"]);
+    command.arg(script("kerberized.py")).env("KRB5_KTNAME", keytab);
+    command.args([at.to_string(), bare.to_string()]);
+    let server = Client::start(command);
+    server.out.wait("ready");
+    (standin, server)
 }
 
 pub(crate) fn script(name: &str) -> PathBuf {

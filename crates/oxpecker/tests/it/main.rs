@@ -21,6 +21,7 @@ mod failing;
 mod garbage;
 mod health;
 mod import;
+mod keytab;
 mod limits;
 mod listening;
 mod logs;
