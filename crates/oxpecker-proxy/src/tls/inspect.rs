@@ -10,9 +10,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::PROVIDER;
+use super::certificates::name_fits;
 use super::client::ClientTlsError;
-use super::verify::{Lax, expiry_of, names_of};
-use super::{PROVIDER, server::name_fits};
+use super::verify::{Lax, names_of, validity_of};
 
 /// What is told of a server's certificate. It was not verified.
 #[derive(Debug, Clone)]
@@ -92,7 +93,7 @@ fn describe(certificate: &CertificateDer<'_>) -> ShownCertificate {
     let issuer = parsed.as_ref().map_or(String::new(), |parsed| parsed.issuer().to_string());
     ShownCertificate {
         names: names_of(certificate),
-        not_after: expiry_of(certificate),
+        not_after: validity_of(certificate).map(|validity| validity.not_after),
         is_self_signed: parsed.is_some() && subject == issuer,
         subject,
         issuer,
