@@ -129,6 +129,9 @@ impl<'j> Documents<'j> {
             };
             is_known = true;
             found.text("GroupName");
+            if !ctx.notes.work(found.list("IpPermissions").len(), found.span) {
+                break;
+            }
             for rule in found.list("IpPermissions") {
                 let all = rule.text("IpProtocol") == "-1";
                 let tcp = rule.text("IpProtocol") == "tcp";
@@ -138,6 +141,9 @@ impl<'j> Documents<'j> {
                     continue;
                 }
                 for (list, key) in [("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6")] {
+                    if !ctx.notes.work(rule.list(list).len(), rule.span) {
+                        break;
+                    }
                     for range in rule.list(list) {
                         networks.push((range.text(key).to_owned(), range.at(key)));
                     }

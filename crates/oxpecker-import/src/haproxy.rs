@@ -35,16 +35,20 @@ use settings::Settings;
 /// More servers than this are no gateway for Impala, and would take minutes to check.
 const SERVERS_MAX: usize = 10_000;
 
+/// The same for addresses to listen on.
+const LISTENS_MAX: usize = 10_000;
+
 /// What all steps share.
 struct Ctx {
     notes: Notes,
     secrets: Vec<Span>,
     servers: usize,
+    listens: usize,
 }
 
 /// Reads the files in order, as `haproxy -f A -f B` does.
 pub(crate) fn read(files: &Files, source: &dyn Source) -> Mapped {
-    let mut ctx = Ctx { notes: Notes::default(), secrets: Vec::new(), servers: 0 };
+    let mut ctx = Ctx { notes: Notes::default(), secrets: Vec::new(), servers: 0, listens: 0 };
     let mut environment = Environment::new(source);
     let sections = parser::parse(files, &mut environment, &mut ctx.notes, &mut ctx.secrets);
     let mut global = global::Global::default();
@@ -117,6 +121,9 @@ fn proxies(ctx: &mut Ctx, sections: &[Section], global: &global::Global) -> Vec<
                     ctx.notes.refuse(from.1, words, help);
                 }
             }
+        }
+        if !ctx.notes.work(parent.inherited(), section.head.span) {
+            break;
         }
         let mut settings = Settings::clone(&parent);
         settings.begin_section();

@@ -10,6 +10,10 @@ use crate::files::{Files, Span};
 /// More problems have one cause, which the first ones show.
 const PROBLEMS_MAX: usize = 200;
 
+/// Steps of work that one configuration may take. Real ones take hundreds; without an end a few
+/// megabytes could ask for lists of lists of lists.
+const WORK_MAX: usize = 1_000_000;
+
 /// What became of a directive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
@@ -114,6 +118,7 @@ pub(crate) struct Notes {
     refused: usize,
     warned: usize,
     left_out: usize,
+    worked: usize,
 }
 
 #[derive(Debug, Default)]
@@ -152,7 +157,19 @@ impl Notes {
 
     /// So many problems that finding more helps nobody.
     pub(crate) fn is_full(&self) -> bool {
-        self.left_out > 5 * PROBLEMS_MAX
+        self.left_out > 5 * PROBLEMS_MAX || self.worked > WORK_MAX
+    }
+
+    /// Accounts for work that grows with products of what was read. False, with one refusal, when
+    /// it is too much.
+    pub(crate) fn work(&mut self, steps: usize, span: Span) -> bool {
+        let before = self.worked <= WORK_MAX;
+        self.worked = self.worked.saturating_add(steps);
+        let fits = self.worked <= WORK_MAX;
+        if before && !fits {
+            self.refuse(span, "this configuration is too large", "is this the right file?");
+        }
+        fits
     }
 
     fn push(&mut self, verdict: Verdict, span: Span, words: String, help: Option<String>) {

@@ -1,6 +1,7 @@
 //! Pools with their members and nodes.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use super::objects::{Content, Object, Objects, Property, base_name, full_path};
 use super::{Ctx, monitor, plain_name};
 use crate::files::{At, Span};
 use crate::native::{Kind, Table, Value, inline, quote};
+
+/// Ten thousand members are all that is read: checking more takes minutes.
+const MEMBER_STEPS: usize = 100;
 
 /// BIG-IP's default of `slow-ramp-time`.
 const SLOW_RAMP: u64 = 10;
@@ -185,6 +189,9 @@ fn members(
     };
     let mut found = Vec::new();
     let mut seen = HashSet::new();
+    if !ctx.notes.work(MEMBER_STEPS * list.inner().len(), list.span) {
+        return;
+    }
     for member in list.inner() {
         let Some((node, port)) = split_port(ctx, &member.name, member.span) else { continue };
         if !seen.insert(member.name.clone()) {
@@ -279,11 +286,14 @@ fn admin_state(
     true
 }
 
+/// The port that most members have.
 fn common_port(members: &[(String, u16, &Property)]) -> Option<u16> {
-    let count = |port: u16| members.iter().filter(|(_, own, _)| *own == port).count();
-    let first = members.first().map(|(_, port, _)| *port)?;
-    let best = members.iter().map(|(_, port, _)| *port).max_by_key(|port| count(*port));
-    if count(first) == best.map_or(0, count) { Some(first) } else { best }
+    let mut counts: HashMap<u16, usize> = HashMap::new();
+    for (_, port, _) in members {
+        *counts.entry(*port).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(port, count)| (*count, Reverse(*port)));
+    most.map(|(port, _)| port)
 }
 
 /// The native node of a member: its `ltm node`, or the address that the member itself gives.

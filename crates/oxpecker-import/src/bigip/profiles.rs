@@ -292,6 +292,9 @@ pub(super) fn tls_client(
         line.iter().for_each(|object| ctx.uses(object));
         certificates.extend(chains(ctx, &line, object.head));
         client_auth(ctx, &line, &mut table);
+        if !ctx.notes.work(line.iter().map(|o| o.properties.len()).sum(), *span) {
+            break;
+        }
         for property in line.iter().flat_map(|object| &object.properties) {
             match property.name.as_str() {
                 "defaults-from" | "description" | "cert" | "key" | "chain" | "cert-key-chain"
@@ -321,6 +324,9 @@ fn chains(ctx: &mut Ctx<'_>, line: &[&Object], head: Span) -> Vec<(String, Span)
     let passphrase = inherited(line, "passphrase").filter(|p| p.text() != "none");
     let mut all = Vec::new();
     if let Some(list) = inherited(line, "cert-key-chain").filter(|p| !p.inner().is_empty()) {
+        if !ctx.notes.work(list.inner().len(), list.span) {
+            return Vec::new();
+        }
         for entry in list.inner() {
             let parts = pair(&|name| entry.get(name).map(|p| p.text().to_owned()));
             all.push((parts, entry.span, entry.get("passphrase").or(passphrase)));

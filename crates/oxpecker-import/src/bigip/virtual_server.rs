@@ -160,6 +160,9 @@ fn with_profiles(
     };
     let mut protocol: Option<(String, bool, Span)> = None;
     let (mut clients, mut servers) = (Vec::new(), Vec::new());
+    if !ctx.notes.work(list.inner().len(), list.span) {
+        return None;
+    }
     for property in list.inner() {
         let toward_members = property.get("context").is_some_and(|p| p.text() == "serverside");
         match profiles::read(ctx, objects, property, object.partition()) {

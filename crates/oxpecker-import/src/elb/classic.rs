@@ -8,6 +8,9 @@ use super::{Ctx, Documents, idle, is_empty, let_in, tls_client, tls_server};
 use crate::files::Span;
 use crate::native::{Kind, Table, Value, quote};
 
+/// Some thousands of listeners are all that is read.
+const LISTENER_STEPS: usize = 100;
+
 /// AWS's own, which is a minute.
 const IDLE_TIMEOUT: u64 = 60;
 
@@ -23,6 +26,9 @@ pub(super) fn add(ctx: &mut Ctx<'_>, documents: &Documents<'_>, balancer: &Json)
     let several = balancer.list("ListenerDescriptions").len() > 1;
     for description in balancer.list("ListenerDescriptions") {
         let Some(listener) = description.get("Listener") else { continue };
+        if !ctx.notes.work(LISTENER_STEPS, listener.span) {
+            return;
+        }
         let port = |ctx: &mut Ctx<'_>, key: &str| {
             let port = listener.number(key).and_then(|port| u16::try_from(port).ok());
             let port = port.filter(|port| *port > 0);
@@ -113,7 +119,9 @@ fn pool(
     let mut table = Table::named(Kind::Pool, &name, balancer.span).comment(title);
     table.number("port", port.into(), balancer.span);
     let mut members = Vec::new();
-    for instance in balancer.list("Instances") {
+    let steps = targets::MEMBER_STEPS * balancer.list("Instances").len();
+    let fits = ctx.notes.work(steps, balancer.at("Instances"));
+    for instance in balancer.list("Instances").iter().filter(|_| fits) {
         let Some(id) = instance.get("InstanceId") else { continue };
         if let Some(node) = targets::node(ctx, documents, id) {
             members.push((quote(&node), id.span));

@@ -14,6 +14,12 @@ const IDLE_TIMEOUT: u64 = 350;
 const STICKY: Duration = Duration::from_secs(3600);
 
 pub(super) fn add(ctx: &mut Ctx<'_>, documents: &Documents<'_>, listener: &Json) {
+    // Everything is looked for among everything.
+    let all =
+        documents.network.len() + documents.target_groups.len() + documents.target_health.len();
+    if !ctx.notes.work(100 + all, listener.span) {
+        return;
+    }
     let arn = listener.text("LoadBalancerArn");
     let balancer = documents.network.iter().find(|json| json.text("LoadBalancerArn") == arn);
     let name = balancer.map_or_else(|| "nlb".to_owned(), |b| b.text("LoadBalancerName").to_owned());
@@ -229,7 +235,12 @@ fn members(
             ctx.notes.refuse(group.span, words, help);
         }
     }
-    for description in roots.iter().flat_map(|root| root.list("TargetHealthDescriptions")) {
+    let descriptions: Vec<&Json> =
+        roots.iter().flat_map(|root| root.list("TargetHealthDescriptions")).collect();
+    if !ctx.notes.work(targets::MEMBER_STEPS * descriptions.len(), group.span) {
+        return;
+    }
+    for description in descriptions {
         let Some(target) = description.get("Target") else { continue };
         let Some(id) = target.get("Id") else { continue };
         let Some(node) = targets::node(ctx, documents, id) else { continue };

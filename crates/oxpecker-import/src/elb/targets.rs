@@ -8,6 +8,9 @@ use super::{Ctx, Documents};
 use crate::files::Span;
 use crate::native::{Kind, Table};
 
+/// Ten thousand members are all that is read: checking more takes minutes.
+pub(super) const MEMBER_STEPS: usize = 100;
+
 /// The native name of the node of an instance, or of an address.
 pub(super) fn node(ctx: &mut Ctx<'_>, documents: &Documents<'_>, target: &Json) -> Option<String> {
     let id = target.scalar();

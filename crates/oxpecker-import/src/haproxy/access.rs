@@ -42,6 +42,17 @@ pub(super) enum When {
     },
 }
 
+impl When {
+    /// What it lists.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Sni(names) | Self::Src { networks: names, .. } => names.len(),
+            Self::Ports(ports) => ports.len(),
+            Self::Always | Self::Never | Self::Tls => 1,
+        }
+    }
+}
+
 /// One test of an `acl`; `None` when it looks at something else.
 type Test = Option<When>;
 
@@ -61,6 +72,9 @@ fn route(ctx: &mut Ctx, access: &mut Access, line: &Line) {
     let Some(name) = line.words.get(1) else {
         return ctx.notes.refuse(line.span, "`use_backend` needs a name", "");
     };
+    if !ctx.notes.work(access.cost(line.rest(2)), line.span) {
+        return;
+    }
     let when = match access.condition(line.rest(2)) {
         Some(when @ (When::Always | When::Never | When::Sni(_) | When::Ports(_))) => when,
         _ => {
@@ -105,6 +119,9 @@ fn rule(ctx: &mut Ctx, access: &mut Access, line: &Line) {
     if action == "silent-drop" {
         ctx.notes.change(line.span, "refused clients see their connection end");
     }
+    if !ctx.notes.work(access.cost(line.rest(3)), line.span) {
+        return;
+    }
     let when = access.condition(line.rest(3));
     if !access.apply(rejects, when) {
         let words = "this rule cannot be said as a list of allowed and a list of denied networks";
@@ -115,6 +132,15 @@ fn rule(ctx: &mut Ctx, access: &mut Access, line: &Line) {
 }
 
 impl Access {
+    /// What looking at a condition takes: its tests are copied.
+    fn cost(&self, words: &[Word]) -> usize {
+        let tests = |word: &Word| {
+            let named = self.acls.get(word.text.trim_start_matches('!'));
+            named.map_or(1, |tests| tests.iter().flatten().map(When::len).sum::<usize>())
+        };
+        words.iter().map(tests).sum()
+    }
+
     /// Whether the rule fits into the two lists.
     fn apply(&mut self, rejects: bool, when: Option<When>) -> bool {
         match (rejects, when) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lexer::Word;
 use super::parser::Line;
-use super::{Ctx, global::Global, units, words};
+use super::{Ctx, LISTENS_MAX, global::Global, units, words};
 use crate::files::{At, Span};
 
 /// `:1-65535` is more than anybody means.
@@ -312,7 +312,15 @@ fn addresses(ctx: &mut Ctx, word: &Word) -> Vec<At<Listen>> {
     let mut listens = Vec::new();
     for part in word.text.split(',').filter(|part| !part.is_empty()) {
         match address(part) {
-            Ok(found) => listens.extend(found.into_iter().map(|listen| At::new(listen, word.span))),
+            Ok(found) => {
+                ctx.listens += found.len();
+                if ctx.listens > LISTENS_MAX {
+                    let words = format!("more than {LISTENS_MAX} addresses to listen on");
+                    ctx.notes.refuse(word.span, words, "is this the right file?");
+                    break;
+                }
+                listens.extend(found.into_iter().map(|listen| At::new(listen, word.span)));
+            }
             Err((words, help)) => ctx.notes.refuse(word.span, words, help),
         }
     }

@@ -26,8 +26,15 @@ pub(super) fn build(
 ) {
     process(global, native);
     logs(ctx, global, proxies, native);
+    let backends = proxies
+        .iter()
+        .enumerate()
+        .filter(|(_, proxy)| proxy.kind.has_servers())
+        .map(|(index, proxy)| (proxy.name.as_str(), index))
+        .collect();
+    let nodes = Nodes::default();
     let mut builder =
-        Builder { ctx, files, proxies, native, nodes: Nodes::default(), pools: HashMap::new() };
+        Builder { ctx, files, proxies, native, nodes, backends, pools: HashMap::new() };
     for (index, proxy) in proxies.iter().enumerate() {
         if let Some(span) = proxy.settings.disabled {
             let words = format!("`{}` is disabled, and left out", proxy.name);
@@ -123,6 +130,8 @@ struct Builder<'b> {
     proxies: &'b [Proxy],
     native: &'b mut Native,
     nodes: Nodes,
+    /// Proxies that have servers, by name.
+    backends: HashMap<&'b str, usize>,
     /// By the proxy whose servers they are.
     pools: HashMap<usize, Pool>,
 }
@@ -173,15 +182,14 @@ impl Builder<'_> {
     fn virtual_servers(&mut self, index: usize) {
         let proxy = &self.proxies[index];
         let mut groups: Vec<(&BindOptions, Target, Vec<At<Listen>>)> = Vec::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
         for bind in &proxy.settings.binds {
+            let options = bind.options.key();
             for listen in &bind.listens {
                 let Some(target) = self.target(index, listen.value.port()) else { continue };
-                let key = bind.options.key();
-                let known = groups.iter_mut().find(|(options, known, _)| {
-                    options.key() == key
-                        && (known.proxy, &known.routes) == (target.proxy, &target.routes)
-                });
-                match known {
+                let key = format!("{options} {} {:?}", target.proxy, target.routes);
+                let group = *known.entry(key).or_insert(groups.len());
+                match groups.get_mut(group) {
                     Some((_, _, listens)) => listens.push(listen.clone()),
                     None => groups.push((&bind.options, target, vec![listen.clone()])),
                 }
@@ -204,6 +212,9 @@ impl Builder<'_> {
         let settings = &proxy.settings;
         let mut routes = Vec::new();
         for route in &settings.access.routes {
+            if !self.ctx.notes.work(10 + route.when.len(), route.backend.span) {
+                return None;
+            }
             let backend = self.backend(&route.backend)?;
             match &route.when {
                 When::Always => {
@@ -236,9 +247,7 @@ impl Builder<'_> {
     }
 
     fn backend(&mut self, name: &At<String>) -> Option<usize> {
-        let is_it = |proxy: &Proxy| proxy.kind.has_servers() && proxy.name == name.value;
-        let found = self.proxies.iter().position(is_it);
-        let Some(found) = found else {
+        let Some(found) = self.backends.get(name.value.as_str()).copied() else {
             let words = format!("no backend is called `{}`", super::words::shorten(&name.value));
             self.ctx.notes.refuse(name.span, words, "names of variables (%[…]) are not possible");
             return None;
@@ -261,7 +270,8 @@ impl Builder<'_> {
                 .flat_map(|bind| bind.listens.iter().map(|listen| listen.value.port()))
                 .collect();
             // Servers without a port get the client's, which must be a single one.
-            let port = ports.first().copied().filter(|port| *port > 0 && ports.len() == 1);
+            let is_own = from.kind == ProxyKind::Listen && ports.len() == 1;
+            let port = ports.first().copied().filter(|port| *port > 0 && is_own);
             let proxy = &self.proxies[index];
             let pool = pool::add(self.ctx, self.files, self.native, &mut self.nodes, proxy, port);
             self.pools.insert(index, pool);

@@ -84,6 +84,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Lists that every heir copies.
+    pub(super) fn inherited(&self) -> usize {
+        self.logs.len() + self.stats.lines.len() + self.health.status.len()
+    }
+
     /// Forgets what a section does not inherit.
     pub(super) fn begin_section(&mut self) {
         self.binds.clear();

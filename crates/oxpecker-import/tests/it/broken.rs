@@ -174,6 +174,56 @@ fn many_servers() {
     assert!(told(&imported).iter().any(|line| line.contains("more than 10000 servers")));
 }
 
+/// Lists of lists: what a megabyte or two can ask for.
+#[test]
+fn products_are_bounded() {
+    let refused = |what: &str, format: Format, text: &str| {
+        let imported = in_time(what, || read(format, "input", text));
+        let told = told(&imported);
+        let words = ["too large", "more than 10000"];
+        let is_told = told.iter().any(|line| words.iter().any(|words| line.contains(words)));
+        assert!(
+            imported.checked().is_none() && is_told,
+            "{what}: {:?}",
+            &told[..told.len().min(5)]
+        );
+    };
+    let front = "defaults\n mode tcp\nbackend b\n server s 10.0.0.1:1\nfrontend f\n";
+    let binds = " bind 10.0.0.1:1-1000,10.0.0.2:1-1000\n".repeat(20_000);
+    refused("many addresses", Format::Haproxy, &format!("{front}{binds} default_backend b\n"));
+    let names = "acl n req.ssl_sni a.example.com\n".repeat(5_000);
+    let uses = "use_backend b if n\n".repeat(5_000);
+    refused(
+        "names by rules",
+        Format::Haproxy,
+        &format!("{front} bind :1-1000\n{names}{uses} default_backend b\n"),
+    );
+    let logs = "log 127.0.0.1 local0\n".repeat(20_000);
+    let listens = (0..5_000).fold(String::new(), |mut text, number| {
+        let _ = writeln!(text, "backend b{number}\n server s 10.0.0.1:1");
+        text
+    });
+    refused("targets of logs by heirs", Format::Haproxy, &format!("defaults\n{logs}{listens}"));
+    let members = (0..50_000).fold(String::new(), |mut text, number| {
+        let _ = writeln!(text, "/Common/10.{}.{}.1:21050 {{ }}", number >> 8, number & 255);
+        text
+    });
+    let virtuals = "ltm virtual v { destination 10.0.0.1:1 pool p profiles { fastL4 } }\n";
+    refused(
+        "members",
+        Format::Bigip,
+        &format!("ltm pool p {{\n members {{\n{members}\n}}\n}}\n{virtuals}"),
+    );
+    let instances = "{\"InstanceId\": \"10.0.0.1\"},".repeat(20_000);
+    let text = format!(
+        "{{\"LoadBalancerDescriptions\": [{{\"LoadBalancerName\": \"x\", \"Instances\": [{}], \
+         \"ListenerDescriptions\": [{{\"Listener\": {{\"Protocol\": \"TCP\", \"LoadBalancerPort\": 1, \
+         \"InstancePort\": 1}}}}]}}]}}",
+        instances.trim_end_matches(',')
+    );
+    refused("instances", Format::Elb, &text);
+}
+
 /// Each line wrong in its own way, and each section of the same name.
 #[test]
 fn many_problems_are_counted_and_not_all_shown() {
