@@ -1,6 +1,5 @@
 //! The store that files are taken to, and what its errors mean to an administrator.
 
-use std::error::Error as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -90,7 +89,13 @@ impl Store {
         let payload = PutPayload::from(content);
         let key = object_store::path::Path::from(key);
         let result = match self {
-            Self::Bucket(bucket) => bucket.put(&key, payload).await,
+            Self::Bucket(bucket) => {
+                // Fetched once and kept until they end. Apart from the put, so that it is clear who
+                // refused.
+                let credentials = bucket.credentials().get_credential().await;
+                credentials.map_err(|error| no_credentials(&error))?;
+                bucket.put(&key, payload).await
+            }
             Self::Directory(path) => directory(path)?.put(&key, payload).await,
         };
         result.map(drop).map_err(|error| explain(&error))
@@ -109,7 +114,7 @@ fn directory(path: &Path) -> Result<LocalFileSystem, PutError> {
         return Err(missing(format!("there is no directory {}", path.display())));
     }
     let store = LocalFileSystem::new_with_prefix(path);
-    store.map(|store| store.with_fsync(true)).map_err(|error| missing(chain(&error)))
+    store.map(|store| store.with_fsync(true)).map_err(|error| missing(shorten(&chain(&error))))
 }
 
 fn client(bucket: &Bucket) -> Result<AmazonS3, StoreError> {
@@ -159,7 +164,8 @@ fn ambient(builder: AmazonS3Builder, key: AmazonS3ConfigKey) -> AmazonS3Builder 
     }
 }
 
-/// An error and its causes in one line.
+/// An error and its causes. Without the time that a request took: the same error has
+/// the same text.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -170,7 +176,13 @@ fn chain(error: &dyn std::error::Error) -> String {
         }
         cause = error.source();
     }
-    shorten(&text)
+    if let Some((_, request)) = text.split_once("Error performing ")
+        && let Some((request, cause)) = request.split_once(" - ")
+    {
+        let request = request.rsplit_once(" in ").map_or(request, |(request, _)| request);
+        text = format!("{cause} ({request})");
+    }
+    text
 }
 
 fn shorten(text: &str) -> String {
@@ -180,6 +192,16 @@ fn shorten(text: &str) -> String {
         cut.push('…');
     }
     cut
+}
+
+/// The keys are not in the configuration, and who should give them did not.
+fn no_credentials(error: &object_store::Error) -> PutError {
+    PutError {
+        text: shorten(&format!("no credentials for the store: {}", chain(error))),
+        help: "write `access_key_id` and `secret_access_key` in [log.delivery], or give the gateway \
+               an environment or an instance that has some",
+        needs_a_person: true,
+    }
 }
 
 /// What the store said. Its whole answer may repeat the request's signature: only its code and
@@ -196,7 +218,7 @@ fn explain(error: &object_store::Error) -> PutError {
             shorten(&format!("the store said {status}{code}: {message}"))
         }
         (Some(status), None) => format!("the store said {status}"),
-        (None, None) => chain(error.source().unwrap_or(error)),
+        (None, None) => shorten(&chain(error)),
     };
     let help = help(code.unwrap_or(""), status, &text);
     // Not 408 and 429: those ask to try again.
@@ -222,9 +244,6 @@ fn help(code: &str, status: Option<u16>, text: &str) -> &'static str {
         "RequestTimeTooSkewed" => "set this host's clock",
         _ if text.contains("certificate") => {
             "check `ca_file` of [log.delivery] and the name in `endpoint`"
-        }
-        _ if text.contains("169.254.169.254") || text.contains("credential") => {
-            "no keys are written; the environment and the instance's metadata gave none either"
         }
         _ => match status {
             Some(401 | 403) => "check the keys of [log.delivery] and their rights",

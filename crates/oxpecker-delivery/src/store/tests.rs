@@ -31,10 +31,25 @@ fn an_outage_is_no_refusal() {
     assert!(!error.needs_a_person && error.help.contains("`endpoint`"), "{error:?}");
 }
 
+/// Otherwise every attempt would be told.
+#[test]
+fn the_same_error_has_the_same_text() {
+    let error = |time| {
+        let text =
+            format!("Error performing PUT http://a:9000/logs/x in {time} - HTTP error: refused");
+        explain(&generic(&text)).text
+    };
+    assert_eq!(error("1.2ms"), "HTTP error: refused (PUT http://a:9000/logs/x)");
+    assert_eq!(error("1.2ms"), error("3.4s, after 2 retries, max_retries: 2, retry_timeout: 3s "));
+}
+
 #[test]
 fn long_answers_are_cut_and_stay_one_line() {
     let error = explain(&generic(&format!("a\nb {}", "ü".repeat(5000))));
-    assert!(error.text.starts_with("a b ü") && error.text.ends_with('…'), "{error:?}");
+    assert!(
+        error.text.starts_with("Generic S3 error: a b ü") && error.text.ends_with('…'),
+        "{error:?}"
+    );
     assert_eq!(error.text.chars().count(), TEXT_CHARS_MAX + 1);
 }
 

@@ -24,11 +24,18 @@ struct Store(Client);
 
 impl Store {
     #[track_caller]
-    fn start(address: SocketAddr, tls: Option<&Pair>) -> Self {
+    fn start(address: SocketAddr) -> Self {
+        Self::start_with(address, 0, None)
+    }
+
+    /// `status` as in [`Store::answer`].
+    #[track_caller]
+    fn start_with(address: SocketAddr, status: u16, tls: Option<&Pair>) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/delivery/store.py");
         let mut command = std::process::Command::new(installed("s3/bin/python"));
         command.arg("-u").arg(script);
-        command.args([address.ip().to_string(), address.port().to_string()]);
+        let words = [address.ip().to_string(), address.port().to_string(), status.to_string()];
+        command.args(words);
         if let Some(Pair { certificate, key }) = tls {
             command.args([certificate, key]);
         }
@@ -160,7 +167,7 @@ fn records_arrive_in_a_bucket_by_interval() {
     let address = set.store_address();
     let authority = Authority::new(set.dir.join("ca"));
     let pair = authority.issue("store", &[&format!("IP:{}", address.ip())]);
-    let mut store = Store::start(address, Some(&pair));
+    let mut store = Store::start_with(address, 0, Some(&pair));
     let mut gateway = set.start(&format!(
         "{}prefix = \"Cluster1-Impala\"\ninterval = \"1s\"\nname = \"impala-lb\"\n\
          account = \"123456789012\"\nca_file = \"{}\"\n",
@@ -201,8 +208,7 @@ fn an_outage_of_the_store_loses_nothing() {
     let told = gateway.out.wait("failed to deliver access logs, they stay in the spool");
     assert!(told.contains("`endpoint`"), "{told}");
 
-    let mut store = Store::start(set.store_address(), None);
-    store.answer(503);
+    let mut store = Store::start_with(set.store_address(), 503, None);
     set.speak(&gateway, 20);
     gateway.out.wait("the store said 503");
     assert_eq!(store.dump("logs").len(), 0);
@@ -211,6 +217,8 @@ fn an_outage_of_the_store_loses_nothing() {
     set.wait_empty();
     let mut arrived = lines(&store.dump("logs"));
     assert_eq!(arrived, printed(&gateway));
+    // Each reason is told once, however often it was tried.
+    assert_eq!(gateway.out.count("failed to deliver access logs"), 2);
 
     drop(store);
     let mark = gateway.out.mark();
@@ -222,7 +230,7 @@ fn an_outage_of_the_store_loses_nothing() {
     assert!(told.contains(&set.spool().display().to_string()), "{told}");
     let mut records = printed(&gateway);
 
-    let mut store = Store::start(set.store_address(), None);
+    let mut store = Store::start(set.store_address());
     let mut gateway = set.start(&format!("{}interval = \"1s\"\n", set.bucket()));
     set.speak(&gateway, 5);
     stop(&mut gateway);
@@ -234,7 +242,7 @@ fn an_outage_of_the_store_loses_nothing() {
 #[test]
 fn a_killed_process_loses_nothing() {
     let set = Set::new();
-    let mut store = Store::start(set.store_address(), None);
+    let mut store = Store::start(set.store_address());
     // The file would stay open for the day.
     let lines_of_table = format!("{}interval = \"24h\"\n", set.bucket());
     let gateway = set.start(&lines_of_table);
@@ -265,7 +273,7 @@ fn a_killed_process_loses_nothing() {
 #[test]
 fn wrong_credentials_are_told_and_lose_nothing() {
     let set = Set::new();
-    let mut store = Store::start(set.store_address(), None);
+    let mut store = Store::start(set.store_address());
     let good = format!("{}interval = \"1s\"\n", set.bucket());
     let mut gateway = set.start(&good.replace(KEY_ID, "AKIAUNKNOWN"));
     set.speak(&gateway, 5);
@@ -293,24 +301,31 @@ fn wrong_credentials_are_told_and_lose_nothing() {
     assert!(!said.contains("swordfish") && !said.contains("Signature="), "{said}");
 }
 
+fn launch(set: &Set, table: &str, environment: &[(&str, &str)]) -> Launch {
+    let launch = Launch::new(PROGRAM, &set.config(table));
+    environment.iter().fold(launch, |launch, (name, value)| launch.env(name, value))
+}
+
 #[test]
 fn credentials_come_from_the_environment_or_the_instance() {
     let set = Set::new();
-    let mut store = Store::start(set.store_address(), None);
+    let mut store = Store::start(set.store_address());
     let endpoint = format!("http://{}", set.store_address());
     let table = format!("bucket = \"logs\"\nendpoint = \"{endpoint}\"\ninterval = \"1s\"\n");
+    let nobody = [("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")];
+    let none = launch(&set, &table, &nobody).start();
+    set.speak(&none, 1);
+    let told = none.out.wait("no credentials for the store");
+    assert!(told.contains(" error ") && told.contains("`access_key_id`"), "{told}");
+    let mut records = printed(&none);
+    drop(none);
     let environments: [&[(&str, &str)]; 2] = [
         &[("AWS_ACCESS_KEY_ID", KEY_ID), ("AWS_SECRET_ACCESS_KEY", SECRET)],
         // moto's own keys of a role are behind it.
         &[("AWS_METADATA_ENDPOINT", &endpoint)],
     ];
-    let mut records = Vec::new();
     for environment in environments {
-        let mut launch = Launch::new(PROGRAM, &set.config(&table));
-        for (name, value) in environment {
-            launch = launch.env(name, value);
-        }
-        let mut gateway = launch.start();
+        let mut gateway = launch(&set, &table, environment).start();
         set.speak(&gateway, 3);
         set.wait_empty();
         stop(&mut gateway);
@@ -336,7 +351,7 @@ fn a_full_spool_loses_the_oldest_and_counts_them() {
             connect(set.site.front()).check_echo(b"hello");
         }
     }
-    let mut store = Store::start(set.store_address(), None);
+    let mut store = Store::start(set.store_address());
     gateway.out.wait("access logs are delivered again");
     stop(&mut gateway);
     let lost: usize = gateway
@@ -381,7 +396,7 @@ fn a_directory_receives_files_once_it_is_there() {
 #[test]
 fn a_reload_changes_the_target() {
     let set = Set::new();
-    let mut store = Store::start(set.store_address(), None);
+    let mut store = Store::start(set.store_address());
     let first = set.dir.join("first");
     fs::create_dir(&first).unwrap();
     let daily = format!("{}interval = \"24h\"\n", set.bucket());

@@ -1,8 +1,8 @@
 """An S3 store for the tests beside this file: moto's server, with keys that it checks.
 
-    store.py HOST PORT [CERTIFICATE KEY]
+    store.py HOST PORT STATUS [CERTIFICATE KEY]
 
-Prints "ready" when it listens. Each line of standard input is a command with one line of answer:
+Begins as after the command `answer STATUS`. Prints "ready" when it listens. Each line of standard input is a command with one line of answer:
 
     dump BUCKET     the bucket's objects as JSON, from key to content
     answer STATUS   from now on every request gets this status and is not looked at; 0 = as usual
@@ -72,12 +72,12 @@ def make_accounts():
 
 
 def main():
-    host, port, *tls = sys.argv[1:]
+    host, port, status, *tls = sys.argv[1:]
     role = make_accounts()
     for bucket in BUCKETS:
         s3_backends[ACCOUNT]["aws"].create_bucket(bucket, "us-east-1")
     moto = DomainDispatcherApplication(create_backend_app)
-    state = {"answer": 0}
+    state = {"answer": int(status)}
 
     def metadata(environ):
         """IMDSv2."""
