@@ -48,8 +48,8 @@ pub(crate) struct Options {
     pub(crate) oxpecker: PathBuf,
     #[arg(long, default_value = ".tools/venv/bench/bin/envoy-bench")]
     pub(crate) envoy: PathBuf,
-    /// Connections of the idle work.
-    #[arg(long, default_value_t = 5_000)]
+    /// Connections of the idle works. Many, because memory may come in pieces of 2 MiB.
+    #[arg(long, default_value_t = 9_000)]
     pub(crate) idle: usize,
     /// CPU of the proxy, and of everything in the serial work.
     #[arg(long, default_value_t = 1)]

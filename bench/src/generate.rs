@@ -99,7 +99,10 @@ impl Tally {
 }
 
 pub(crate) fn generate(options: &Options) -> anyhow::Result<Report> {
-    check(options.to, options.tls, options.half_close).context("byte check")?;
+    // What a check leaves behind would be taken for what is there before the first connection.
+    if options.load != Load::Idle {
+        check(options.to, options.tls, options.half_close).context("byte check")?;
+    }
     match options.load {
         Load::Check => Ok(Report::default()),
         Load::Stream => bulk::stream(options),
