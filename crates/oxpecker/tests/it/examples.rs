@@ -41,6 +41,7 @@ fn files(dir: &TempDir) {
         put(&from, to);
     }
     put(&authority.certificate(), "clients-ca.crt");
+    put(&authority.certificate(), "s3-ca.crt");
     put(&list, "clients.crl");
     dir.write("s3.key", "secret access key\n");
     dir.write("front.pass", &format!("{PASSPHRASE}\n"));

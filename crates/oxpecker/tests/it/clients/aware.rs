@@ -277,6 +277,11 @@ fn new_sessions_leave_a_coordinator_that_shuts_down_and_its_own_go_on() {
     client.ask("start a select sleep(1500)");
     wait_executing(&cluster.coordinators[leaving], 1);
     cluster.coordinators[leaving].shut_down_gracefully();
+    // It has heard the signal.
+    wait_until("the coordinator says that it leaves", || {
+        let page = cluster.coordinators[leaving].page("/?json");
+        serde_json::from_str::<serde_json::Value>(&page).unwrap()["is_quiescing"] == true
+    });
     let seen = client.ask("connects 6");
     assert!(!seen.contains("ERROR"), "{seen}");
     let (pid, count) = seen.split_once(':').unwrap();
