@@ -11,8 +11,8 @@ use crate::endpoint::Endpoint;
 use crate::relay::with_scratch;
 
 /// Most that is read before it is known where it goes; also what a client can make us keep that
-/// sends its next call before the answer to the last. TLS hands out whole records of this size.
-const FILL_BYTES: usize = 16 * 1024;
+/// sends its next call before the answer to the last. TLS wants room for two whole records.
+const FILL_BYTES: usize = 32 * 1024;
 
 /// Buffers larger than this are given back while a connection waits.
 const IDLE_BYTES: usize = 1024;
