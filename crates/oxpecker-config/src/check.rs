@@ -14,12 +14,13 @@ use toml::de::DeTable;
 
 use crate::context::Ctx;
 use crate::diagnostic::Diagnostic;
+use crate::file::admin::AdminRead;
 use crate::file::monitor::MonitorRead;
 use crate::file::pool::PoolRead;
 use crate::file::virtual_server::{Profiles, VirtualRead};
 use crate::file::{self, Read, Tables};
 use crate::mask;
-use crate::model::{Acme, Admin, Config, Node};
+use crate::model::{Acme, Config, Node};
 use crate::options::BUILT_IN;
 use crate::origin::Origins;
 use crate::source::{Input, Source};
@@ -41,7 +42,7 @@ struct Parts {
     nodes: Vec<Read<Node>>,
     pools: Vec<Read<PoolRead>>,
     virtuals: Vec<Read<VirtualRead>>,
-    admin: Option<Read<Admin>>,
+    admin: Option<Read<AdminRead>>,
     monitors: Vec<Read<MonitorRead>>,
     profiles: Profiles,
     acmes: Vec<Read<Acme>>,
@@ -124,12 +125,6 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
         .then(|| file::delivery::delivery(ctx, tables.delivery, nowhere));
     delivery.iter().for_each(|delivery| sections.push("[log.delivery]", delivery));
     advice::unseen_records(ctx, &log, &targets, delivery.as_ref());
-    let admin =
-        tables.admin.place.is_some().then(|| file::process::admin(ctx, tables.admin, nowhere));
-    admin.iter().for_each(|admin| sections.push("[admin]", admin));
-
-    let nodes: Vec<_> = tables.nodes.iter().map(|named| file::pool::node(ctx, named)).collect();
-    sections.push_named("node", &tables.nodes, &nodes);
     let profiles = Profiles {
         protocols: (0..tables.protocols.len())
             .map(|n| file::profile::protocol(ctx, &tables.protocols, n))
@@ -144,6 +139,20 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
             .map(|n| file::tls::tls_server(ctx, &tables.tls_servers, n))
             .collect(),
     };
+    let users: Vec<_> =
+        tables.admin_users.iter().map(|named| file::admin::user(ctx, named)).collect();
+    let tokens: Vec<_> =
+        tables.admin_tokens.iter().map(|named| file::admin::token(ctx, named)).collect();
+    let admin = tables.admin.place.is_some().then(|| {
+        let clients = &profiles.tls_clients;
+        file::admin::admin(ctx, tables.admin, nowhere, &users, &tokens, clients)
+    });
+    admin.iter().for_each(|admin| sections.push("[admin]", admin));
+    sections.push_named("admin.user", &tables.admin_users, &users);
+    sections.push_named("admin.token", &tables.admin_tokens, &tokens);
+
+    let nodes: Vec<_> = tables.nodes.iter().map(|named| file::pool::node(ctx, named)).collect();
+    sections.push_named("node", &tables.nodes, &nodes);
     let monitors: Vec<_> = (0..tables.monitors.len())
         .map(|n| file::monitor::monitor(ctx, &tables.monitors, n, &profiles.tls_servers))
         .collect();
@@ -192,7 +201,7 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
         };
         let admin = match parts.admin {
             None => None,
-            Some(admin) => Some(admin.item?),
+            Some(admin) => Some(admin.item?.admin),
         };
         Some(Config {
             process: process.item?,

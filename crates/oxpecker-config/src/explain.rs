@@ -4,7 +4,7 @@ use crate::check::Checked;
 use crate::origin::{Entry, Origin, Section, Shown};
 
 /// Renders what is in effect. The text is a valid configuration with the same meaning, except
-/// for secrets, which are `***`.
+/// for secrets, which are `***`: those of users and tokens have to be written in again.
 pub fn explain(checked: &Checked) -> String {
     let mut text =
         String::from("# Effective configuration. Built-in tables are shown as comments.\n");

@@ -3,6 +3,7 @@
 //! The modules below read one kind of table each, one line per option. What the options mean
 //! together is `check/`'s business.
 
+pub(crate) mod admin;
 pub(crate) mod delivery;
 pub(crate) mod monitor;
 pub(crate) mod pool;
@@ -54,6 +55,8 @@ pub(crate) struct Tables<'i> {
     pub(crate) log_targets: Vec<(Place, Layer<'i>)>,
     pub(crate) delivery: Single<'i>,
     pub(crate) admin: Single<'i>,
+    pub(crate) admin_users: Vec<Named<'i>>,
+    pub(crate) admin_tokens: Vec<Named<'i>>,
     pub(crate) nodes: Vec<Named<'i>>,
     pub(crate) pools: Vec<Named<'i>>,
     pub(crate) monitors: Vec<Named<'i>>,
@@ -87,7 +90,12 @@ pub(crate) fn collect<'i>(
     for (name, place, value) in in_order(file, root) {
         match name {
             "process" => single(ctx, "[process]", place, value, &mut tables.process),
-            "admin" => single(ctx, "[admin]", place, value, &mut tables.admin),
+            "admin" => {
+                single(ctx, "[admin]", place, value, &mut tables.admin);
+                if let DeValue::Table(table) = value {
+                    admin_names(ctx, file, table, tables);
+                }
+            }
             "log" => {
                 single(ctx, "[log]", place, value, &mut tables.log);
                 if let DeValue::Table(table) = value {
@@ -162,8 +170,13 @@ fn single<'i>(
             let (earlier, _) = layer.table.get_key_value(key)?;
             Some(Place::new(layer.file, earlier.span()))
         });
-        // Targets add up, and the delivery is a table of its own.
-        let is_table = |name: &str| title == "[log]" && matches!(name, "target" | "delivery");
+        // Targets, users and tokens add up, and the delivery is a table of its own.
+        let is_table = |name: &str| {
+            matches!(
+                (title, name),
+                ("[log]", "target" | "delivery") | ("[admin]", "user" | "token")
+            )
+        };
         if let Some(earlier) = earlier.filter(|_| !is_table(key.get_ref())) {
             let message = format!("`{}` of {title} is written twice", shorten(key.get_ref()));
             ctx.error(Place::new(place.file, key.span()), message).note(earlier, "first");
@@ -171,6 +184,24 @@ fn single<'i>(
     }
     single.place.get_or_insert(place);
     single.layers.push(Layer { file: place.file, table, parent: String::new() });
+}
+
+/// `[admin.user.NAME]` and `[admin.token.NAME]`.
+fn admin_names<'i>(
+    ctx: &mut Ctx<'_>,
+    file: usize,
+    admin: &'i DeTable<'i>,
+    tables: &mut Tables<'i>,
+) {
+    let kinds = [
+        ("user", "admin.user", &mut tables.admin_users),
+        ("token", "admin.token", &mut tables.admin_tokens),
+    ];
+    for (key, what, home) in kinds {
+        if let Some((key, value)) = admin.get_key_value(key) {
+            named(ctx, what, Place::new(file, key.span()), value.get_ref(), home);
+        }
+    }
 }
 
 fn log_targets<'i>(

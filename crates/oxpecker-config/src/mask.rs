@@ -153,6 +153,7 @@ enum Keys {
     Kinds,
     /// Of profiles.
     Profiles,
+    Admin,
     /// Chosen by people, such as `hue` in `[virtual.hue]`.
     Names,
     Options,
@@ -162,6 +163,8 @@ impl Keys {
     fn below(self, key: &str) -> Self {
         match (self, key) {
             (Self::Kinds, "profile") => Self::Profiles,
+            (Self::Kinds, "admin") => Self::Admin,
+            (Self::Admin, "user" | "token") => Self::Names,
             (Self::Kinds, "node" | "pool" | "virtual" | "monitor" | "acme") => Self::Names,
             (Self::Profiles, _) => Self::Names,
             _ => Self::Options,
@@ -191,7 +194,11 @@ fn in_table(
             let name = key.get_ref().as_ref();
             let names_a_source = secret && SOURCES.contains(&name);
             let below = keys.below(name);
-            let is_name = !secret && keys == Keys::Names && is_name(text, key, value.get_ref());
+            let is_kind = keys == Keys::Admin
+                && name == "token"
+                && matches!(value.get_ref(), DeValue::Table(_));
+            let is_name =
+                is_kind || (!secret && keys == Keys::Names && is_name(text, key, value.get_ref()));
             if is_name && is_secret_key(name) {
                 names.push(key.span());
             }

@@ -178,10 +178,63 @@ pub enum SyslogProtocol {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facility(pub u8);
 
-/// `[admin]`
+/// `[admin]`: who may look and change, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admin {
     pub listen: SocketAddr,
+    /// For people and programs on this host; whoever may open it is an admin.
+    pub socket: Option<PathBuf>,
+    pub users: Vec<AdminUser>,
+    pub tokens: Vec<AdminToken>,
+    /// What those may do who do not say who they are; `None` = nothing.
+    pub anonymous: Option<Role>,
+    pub tls_client: Option<TlsClient>,
+    /// Host names that requests may be for, besides addresses and this host's own.
+    pub hosts: Vec<String>,
+    /// HAProxy's runtime API.
+    pub haproxy_socket: Option<PathBuf>,
+    /// What commands on it may do.
+    pub haproxy_socket_level: Role,
+    /// `/metrics` also has the names that HAProxy's have.
+    pub haproxy_metrics: bool,
+    /// Where HAProxy's page and its `;csv` and `;json` are.
+    pub stats_path: String,
+    /// Changes made at run time are kept here.
+    pub state_file: Option<PathBuf>,
+}
+
+/// `[admin.user.NAME]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdminUser {
+    pub name: String,
+    pub password: AdminPassword,
+    pub role: Role,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum AdminPassword {
+    Clear(Secret),
+    /// SHA-512-crypt, such as `$6$SALT$…`.
+    Hash(Secret),
+}
+
+/// `[admin.token.NAME]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdminToken {
+    pub name: String,
+    pub token: Secret,
+    pub role: Role,
+}
+
+/// Each may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Change what goes where now: states, weights, ends of connections.
+    Operator,
+    /// Change what there is, and see the configuration.
+    Admin,
 }
 
 /// `[node.NAME]`: one host that runs a coordinator.

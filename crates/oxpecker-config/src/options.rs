@@ -5,6 +5,7 @@
 //! the reading itself, one line per option, stands elsewhere (`file/`), and in tests the reader
 //! refuses a key that has no entry here and an entry nobody reads.
 
+mod admin;
 mod delivery;
 mod pool;
 mod process;
@@ -107,7 +108,9 @@ pub static TABLES: &[&TableDoc] = &[
     &process::LOG,
     &process::LOG_TARGET,
     &delivery::DELIVERY,
-    &process::ADMIN,
+    &admin::ADMIN,
+    &admin::ADMIN_USER,
+    &admin::ADMIN_TOKEN,
     &pool::NODE,
     &pool::POOL,
     &pool::MEMBER,

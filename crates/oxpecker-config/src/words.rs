@@ -2,7 +2,7 @@
 
 use crate::model::{
     AccessFormat, AdminState, Facility, Layout, Level, Method, Protocol, ProxyVersion, Records,
-    Scope, ServiceDown, SyslogProtocol, TextFormat, TlsVersion, VirtualKind, WhenAllDown,
+    Role, Scope, ServiceDown, SyslogProtocol, TextFormat, TlsVersion, VirtualKind, WhenAllDown,
 };
 
 /// A type with one word per value.
@@ -47,6 +47,14 @@ pub(crate) enum ClientCertificates {
     Optional,
     Required,
 }
+
+/// What those may do on the admin side who do not say who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Anonymous(pub(crate) Option<Role>);
+
+/// HAProxy's words for what a socket's commands may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SocketLevel(pub(crate) Role);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChallengeKind {
@@ -106,6 +114,18 @@ words! {
         "enabled" => Self::Enabled,
         "draining" => Self::Draining,
         "disabled" => Self::Disabled,
+    }
+    Role { "viewer" => Self::Viewer, "operator" => Self::Operator, "admin" => Self::Admin }
+    Anonymous {
+        "none" => Self(None),
+        "viewer" => Self(Some(Role::Viewer)),
+        "operator" => Self(Some(Role::Operator)),
+        "admin" => Self(Some(Role::Admin)),
+    }
+    SocketLevel {
+        "user" => Self(Role::Viewer),
+        "operator" => Self(Role::Operator),
+        "admin" => Self(Role::Admin),
     }
     VirtualKind { "layer4" => Self::Layer4, "standard" => Self::Standard }
     Protocol {

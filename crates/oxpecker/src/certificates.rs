@@ -57,6 +57,9 @@ enum Profile<'c> {
 }
 
 fn for_each_profile(config: &mut Config, mut change: impl FnMut(Profile<'_>)) {
+    if let Some(profile) = config.admin.as_mut().and_then(|admin| admin.tls_client.as_mut()) {
+        change(Profile::TowardClients(profile));
+    }
     for virtual_server in &mut config.virtuals {
         if let Some(profile) = &mut virtual_server.tls_client {
             change(Profile::TowardClients(profile));

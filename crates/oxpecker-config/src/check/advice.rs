@@ -7,11 +7,12 @@ use std::net::IpAddr;
 use super::Parts;
 use crate::context::Ctx;
 use crate::file::Read;
+use crate::file::admin::AdminRead;
 use crate::file::pool::PoolRead;
 use crate::file::virtual_server::VirtualRead;
 use crate::model::{
-    AccessFormat, Delivery, Level, Listen, Log, LogTarget, Method, Protocol, Records, Virtual,
-    VirtualKind,
+    AccessFormat, Delivery, Level, Listen, Log, LogTarget, Method, Protocol, Records, Role,
+    Virtual, VirtualKind,
 };
 use crate::reader::Places;
 use crate::text::Place;
@@ -265,11 +266,39 @@ fn is_global(ip: IpAddr) -> bool {
 
 fn admin(ctx: &mut Ctx<'_>, parts: &Parts) {
     let Some(read) = &parts.admin else { return };
-    let Some(admin) = &read.item else { return };
-    if !admin.listen.ip().to_canonical().is_loopback() {
-        let message = "the admin page is reachable from other hosts, and asks nobody who they are";
-        let help = "listen on 127.0.0.1, or keep others away with a firewall";
-        ctx.warn(read.places.of("listen"), message).help(help);
+    let Some(AdminRead { admin, .. }) = &read.item else { return };
+    if let Some(profile) = &admin.tls_client
+        && profile.certificates.is_empty()
+        && profile.name == "clientssl"
+    {
+        let help = "write [profile.tls_client.NAME] with parent = \"clientssl\" and `certificates`";
+        let place = read.places.of("tls_client");
+        ctx.error(place, "`clientssl` has no certificate").help(help);
+    }
+    if admin.listen.ip().to_canonical().is_loopback() {
+        return;
+    }
+    let listen = read.places.of("listen");
+    let has_credentials = !admin.users.is_empty() || !admin.tokens.is_empty();
+    match admin.anonymous {
+        Some(Role::Operator | Role::Admin) => {
+            let message = "whoever reaches the admin address may change things, without a password";
+            let help =
+                "write anonymous = \"viewer\" or \"none\"; the Unix socket can do everything";
+            ctx.warn(read.places.of("anonymous"), message).help(help);
+        }
+        Some(Role::Viewer) if !has_credentials && !read.places.has("anonymous") => {
+            let message =
+                "the admin page is reachable from other hosts, and shows everything to anybody";
+            let help = "write [admin.user.NAME], or listen on 127.0.0.1; anonymous = \"viewer\" says \
+                        that it is meant so";
+            ctx.warn(listen, message).help(help);
+        }
+        _ => {}
+    }
+    if has_credentials && admin.tls_client.is_none() {
+        let message = "passwords and tokens cross the network in clear text";
+        ctx.warn(listen, message).help("write tls_client = \"NAME\", or listen on 127.0.0.1");
     }
 }
 

@@ -51,13 +51,24 @@ pub(super) fn check(ctx: &mut Ctx<'_>, parts: &Parts) {
     let admin = parts.admin.as_ref().and_then(|read| Some((read.item.as_ref()?, &read.places)));
     if let Some((admin, places)) = admin {
         let listener = Tcp {
-            address: admin.listen,
+            address: admin.admin.listen,
             dual_stack: true,
             interface: None,
             owner: "[admin]".to_owned(),
             place: places.of("listen"),
         };
         add(&mut by_port, listener, &mut clashes);
+        let sockets =
+            [("socket", &admin.admin.socket), ("haproxy_socket", &admin.admin.haproxy_socket)];
+        for (key, path) in sockets {
+            let Some(path) = path else { continue };
+            let place = places.of(key);
+            if let Some((other, first)) = by_path.get(path.as_path()) {
+                clashes.push((format!("`{}`", path.display()), place, other.clone(), *first));
+            } else {
+                by_path.insert(path, (format!("`{key}` of [admin]"), place));
+            }
+        }
     }
     let mut answered = HashSet::new();
     for read in &parts.acmes {

@@ -56,6 +56,9 @@ impl Sections {
             note("profile.tls_client", server.tls_client.as_ref().map(|p| &p.name), &user);
             note("profile.tls_server", server.tls_server.as_ref().map(|p| &p.name), &user);
         }
+        let admin = parts.admin.as_ref().and_then(|read| read.item.as_ref());
+        let profile = admin.and_then(|read| read.admin.tls_client.as_ref());
+        note("profile.tls_client", profile.map(|profile| &profile.name), "admin");
         for item in parts.pools.iter().filter_map(|read| read.item.as_ref()) {
             let profile = item.pool.monitor.as_ref().and_then(|monitor| monitor.tls.as_ref());
             if let Some(profile) = profile.filter(|_| !item.monitor_tls_written) {

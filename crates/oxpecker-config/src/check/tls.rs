@@ -237,8 +237,13 @@ fn unused(ctx: &mut Ctx<'_>, parts: &Parts) {
     let servers: Option<Vec<_>> = parts.virtuals.iter().map(|read| read.item.as_ref()).collect();
     let Some(servers) = servers else { return };
     let clients: Option<Vec<_>> = servers.iter().map(|server| server.tls_client).collect();
-    if let Some(clients) = clients {
+    let admin = match &parts.admin {
+        None => Some(None),
+        Some(read) => read.item.as_ref().map(|read| read.tls_client),
+    };
+    if let (Some(clients), Some(admin)) = (clients, admin) {
         let mut used = parts.tls_client_parents.clone();
+        used.extend(admin);
         used.extend(clients.into_iter().flatten());
         let profiles = &parts.profiles.tls_clients;
         unused_of(ctx, profiles, &used, "TLS profile", "virtual server");

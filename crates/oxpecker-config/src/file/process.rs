@@ -1,4 +1,4 @@
-//! Reads `[process]`, `[log]`, `[[log.target]]` and `[admin]`.
+//! Reads `[process]`, `[log]` and `[[log.target]]`.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use super::{Read, Single};
 use crate::context::{Ctx, shorten};
 use crate::model::{
-    Admin, Facility, Level, Log, LogTarget, Process, Records, Sink, SyslogProtocol,
-    SyslogTransport, TextFormat,
+    Facility, Level, Log, LogTarget, Process, Records, Sink, SyslogProtocol, SyslogTransport,
+    TextFormat,
 };
 use crate::reader::{Layer, Reader, Val};
 use crate::text::Place;
-use crate::values::{bad, count, duration, filled, network, path, switch, text, word};
+use crate::values::{bad, count, duration, filled, path, switch, text, word};
 
 /// Syslog's port.
 const SYSLOG_PORT: u16 = 514;
@@ -43,7 +43,7 @@ pub(crate) fn process(ctx: &mut Ctx<'_>, single: Single<'_>, nowhere: Place) -> 
     Read { item: build(), places, entries }
 }
 
-fn absolute(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<PathBuf> {
+pub(crate) fn absolute(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<PathBuf> {
     let found = path(ctx, val)?;
     if found.has_root() {
         return Some(found);
@@ -168,12 +168,4 @@ fn syslog_address(text: &str) -> Option<SocketAddr> {
     let with_default = |address: IpAddr| SocketAddr::new(address, SYSLOG_PORT);
     let address: SocketAddr = text.parse().ok().or_else(|| text.parse().ok().map(with_default))?;
     (address.port() != 0).then_some(address)
-}
-
-pub(crate) fn admin(ctx: &mut Ctx<'_>, single: Single<'_>, nowhere: Place) -> Read<Admin> {
-    let place = single.place.unwrap_or(nowhere);
-    let mut reader = Reader::new(ctx, "admin", "[admin]", place, single.layers);
-    let listen = reader.value("listen", network::tcp_listen);
-    let (places, entries) = reader.finish();
-    Read { item: listen.map(|listen| Admin { listen }), places, entries }
 }

@@ -1,4 +1,4 @@
-//! Options of the process itself: `[process]`, `[log]`, `[[log.target]]`, `[admin]`.
+//! Options of the process itself: `[process]`, `[log]`, `[[log.target]]`.
 
 use super::Fallback::{Required, Unset, Value};
 use super::Kind::{Count, Duration, Other, Path, Switch, Text, Word};
@@ -149,17 +149,4 @@ pub(super) static LOG_TARGET: TableDoc = TableDoc {
             "\"rfc5424\"",
         ),
     ],
-};
-
-pub(super) static ADMIN: TableDoc = TableDoc {
-    name: "admin",
-    heading: "[admin]",
-    doc: "Status pages, metrics and commands. Without this table there is none over TCP.",
-    options: &[option(
-        "listen",
-        Other("an address with port, such as \"127.0.0.1:25002\""),
-        Value("\"127.0.0.1:25002\""),
-        "Where to listen. Whoever reaches it can drain members: keep it on the loopback address.",
-        "\"127.0.0.1:25002\"",
-    )],
 };

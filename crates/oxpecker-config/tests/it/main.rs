@@ -1,6 +1,7 @@
 //! The crate from outside: texts in, configurations and diagnostics out.
 
 mod acme;
+mod admin;
 mod delivery;
 mod examples;
 mod explain;
@@ -16,6 +17,9 @@ use std::path::PathBuf;
 
 use oxpecker_config::{Checked, Diagnostic, Input, Maps, check};
 
+/// `openssl passwd -6 -salt saltstring swordfish`
+const HASH: &str = "$6$saltstring$L2of.QHEyShkEGrKtIsIZ85vN2UxfBB4Fhu2yb0duBAm6qAiljcYaf358n/38bcASFfpU37SW.CynuEXbu5az1";
+
 /// What the examples refer to.
 fn source() -> Maps {
     let mut maps = Maps::default();
@@ -23,6 +27,8 @@ fn source() -> Maps {
     maps.env.insert("SECOND_PASSPHRASE".into(), "swordfish".into());
     maps.files.insert("front.pass".into(), "swordfish\n".into());
     maps.files.insert("s3.key".into(), "swordfish\n".into());
+    maps.files.insert("alice.hash".into(), format!("{HASH}\n"));
+    maps.files.insert("ci.token".into(), "0123456789abcdef\n".into());
     maps.files.insert("pass".into(), "swordfish\n".into());
     maps
 }

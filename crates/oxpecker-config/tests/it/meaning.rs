@@ -249,7 +249,9 @@ fn ports_that_differ_and_doors_that_stand_open() {
     check(
         END,
         &format!("{END}{admin}"),
-        &["13 warning the admin page is reachable from other hosts, and asks nobody who they are"],
+        &[
+            "13 warning the admin page is reachable from other hosts, and shows everything to anybody",
+        ],
     );
     assert_eq!(
         good(&BASE.replace(LISTEN, "listen = \"*:21050\"")).config.virtuals[0].listen,

@@ -44,6 +44,8 @@ fn files(dir: &TempDir) {
     put(&authority.certificate(), "s3-ca.crt");
     put(&list, "clients.crl");
     dir.write("s3.key", "secret access key\n");
+    dir.write("ci.token", "0123456789abcdef\n");
+    dir.write("alice.hash", &openssl(&["passwd", "-6", "swordfish"]));
     dir.write("front.pass", &format!("{PASSPHRASE}\n"));
     let program = dir.write("get-secret", &format!("#!/bin/sh\necho '{PASSPHRASE}'\n"));
     fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
