@@ -6,10 +6,12 @@ mod coordinators;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::Path;
+use std::pin::pin;
 
 use anyhow::Context;
 use clap::Parser;
 use oxpecker_config::{Input, Source};
+use oxpecker_proxy::control::{CommandError, Request};
 use oxpecker_proxy::{Gateway, Log};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -72,15 +74,31 @@ async fn run(address: IpAddr) -> anyhow::Result<()> {
     let coordinators = Coordinators::start().await?;
     let log = Log::start(&checked.config.log)?;
     tracing_subscriber::registry().with(log.layer()).init();
-    let gateway = Gateway::start(&checked.config, log.clone(), Vec::new())
+    let mut gateway = Gateway::start(&checked.config, log.clone(), Vec::new())
         .await
         .context("failed to start the gateway")?;
     log.flush();
     io::stdout().lock().write_all(banner(address, &coordinators).as_bytes())?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended?,
-        never = coordinators.keep_running() => never?,
+    let (control, mut requests) = gateway.control();
+    let mut end = pin!(async {
+        tokio::select! {
+            ended = tokio::signal::ctrl_c() => ended.map_err(anyhow::Error::from),
+            never = coordinators.keep_running() => never,
+        }
+    });
+    loop {
+        tokio::select! {
+            ended = &mut end => break ended?,
+            Some(request) = requests.recv() => {
+                if let Some(Request { answer, .. }) = gateway.answer(request).await {
+                    let why = "the demo has no file that could be read anew".to_owned();
+                    // Whoever asked may have gone meanwhile.
+                    let _ = answer.send(Err(CommandError::Refused(why)));
+                }
+            }
+        }
     }
+    drop(control);
     gateway.cut_all().await;
     log.flush();
     io::stdout().lock().write_all(b"\nThe demo has ended; nothing of it is left running.\n")?;

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use oxpecker_config::model::Config;
-use oxpecker_config::{Checked, Diagnostic};
+use oxpecker_config::{Checked, Diagnostic, Severity};
 use oxpecker_delivery::Delivery;
+use oxpecker_proxy::control::{CommandError, Request, Who};
 use oxpecker_proxy::{Gateway, Log};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -52,8 +54,10 @@ pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result
         // As the user and in the jail that it will live in.
         let prepared = delivery.prepare(delivery::settings(&config));
         delivery.install(prepared.context("failed to start the delivery of access logs")?);
+        let (control, requests) = gateway.control();
         let mut process = Process { files, config, log: log.clone(), gateway, delivery, notifier };
-        let exit = process.serve(signals).await?;
+        let exit = process.serve(signals, requests).await?;
+        drop(control);
         delivery::stop(process.delivery, &log);
         anyhow::Ok(exit)
     });
@@ -103,7 +107,11 @@ impl Signals {
 }
 
 impl Process {
-    async fn serve(&mut self, mut signals: Signals) -> anyhow::Result<Exit> {
+    async fn serve(
+        &mut self,
+        mut signals: Signals,
+        mut requests: mpsc::Receiver<Request>,
+    ) -> anyhow::Result<Exit> {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             pid = std::process::id(),
@@ -115,47 +123,63 @@ impl Process {
         }
         self.notifier.ready(&self.status());
         let mut watchdog = Watchdog::from_environment();
-        loop {
+        let drains = loop {
             tokio::select! {
-                _ = signals.hangup.recv() => self.reload().await,
+                _ = signals.hangup.recv() => drop(self.reload(&Who::new("signal")).await),
+                Some(request) = requests.recv() => {
+                    if let Some(Request { who, answer, .. }) = self.gateway.answer(request).await {
+                        // Whoever asked may have gone meanwhile.
+                        let _ = answer.send(self.reload(&who).await.map_err(CommandError::Refused));
+                    }
+                }
                 _ = signals.user1.recv() => self.log.reopen(),
                 _ = signals.user2.recv() => {
                     tracing::warn!("signal USR2 does nothing; HUP reloads, USR1 opens log files anew");
                 }
-                _ = signals.terminate.recv() => return Ok(self.drain(&mut signals).await),
-                _ = signals.quit.recv() => return Ok(self.drain(&mut signals).await),
-                _ = signals.interrupt.recv() => return Ok(self.stop_now().await),
+                _ = signals.terminate.recv() => break true,
+                _ = signals.quit.recv() => break true,
+                _ = signals.interrupt.recv() => break false,
                 () = watchdog.due() => watchdog.feed(&self.gateway, &self.notifier).await,
             }
-        }
+        };
+        // From here on nobody is answered: who asks for a change is told that this ends.
+        drop(requests);
+        Ok(if drains { self.drain(&mut signals).await } else { self.stop_now().await })
     }
 
     /// All or nothing: whatever is wrong, the running configuration stays.
-    async fn reload(&mut self) {
-        tracing::info!("reloading");
+    async fn reload(&mut self, who: &Who) -> Result<(), String> {
+        tracing::info!(who = who.as_str(), "reloading");
         self.notifier.reloading();
-        match self.try_reload().await {
+        let result = self.try_reload(who).await.map_err(|error| format!("{error:#}"));
+        match &result {
             Ok(()) => tracing::info!(virtual_servers = self.config.virtuals.len(), "reloaded"),
             Err(error) => {
-                tracing::error!(error = %format!("{error:#}"), "reload failed, keeping the running configuration");
+                tracing::error!(error, "reload failed, keeping the running configuration");
             }
         }
+        self.gateway.reloaded(who, result.as_ref().copied().map_err(String::as_str));
         self.log.reopen();
         self.notifier.ready(&self.status());
+        result
     }
 
-    async fn try_reload(&mut self) -> anyhow::Result<()> {
+    async fn try_reload(&mut self, who: &Who) -> anyhow::Result<()> {
         let checked = match self.files.load_all()? {
             Ok(checked) => checked,
             Err(diagnostics) => {
                 for diagnostic in &diagnostics {
                     log_diagnostic(diagnostic);
                 }
-                anyhow::bail!("the new configuration has errors");
+                let is_error = |known: &&Diagnostic| known.severity == Severity::Error;
+                let first = diagnostics.iter().find(is_error).map_or_else(String::new, |first| {
+                    format!(": {}:{}: {}", first.file, first.line, first.message)
+                });
+                anyhow::bail!("the new configuration has errors{first}");
             }
         };
         let delivery = self.delivery.prepare(delivery::settings(&checked.config))?;
-        self.gateway.apply(&checked.config).await?;
+        self.gateway.apply(&checked.config, who).await?;
         self.delivery.install(delivery);
         report_warnings(&checked.warnings);
         for key in needs_restart(&self.config, &checked.config) {
@@ -170,6 +194,7 @@ impl Process {
         let (delay, timeout) = (process.drain_delay, process.drain_timeout);
         let open = self.gateway.open_connections();
         tracing::info!(connections = open, ?delay, ?timeout, "draining");
+        self.gateway.begin_drain(&Who::new("signal"));
         self.notifier.stopping(&format!("draining {open} connections"));
         let cut = tokio::select! {
             drained = async {
@@ -220,10 +245,10 @@ fn log_diagnostic(diagnostic: &Diagnostic) {
     let place = format!("{}:{}:{}", diagnostic.file, diagnostic.line, diagnostic.column);
     let help = diagnostic.help.as_deref().unwrap_or("-");
     match diagnostic.severity {
-        oxpecker_config::Severity::Error => {
+        Severity::Error => {
             tracing::error!(place, help, "configuration: {}", diagnostic.message);
         }
-        oxpecker_config::Severity::Warning => {
+        Severity::Warning => {
             tracing::warn!(place, help, "configuration: {}", diagnostic.message);
         }
     }
