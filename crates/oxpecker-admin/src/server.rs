@@ -57,7 +57,7 @@ async fn watch_certificates(app: Arc<App>) {
         match app.settings().tls.clone() {
             Some(tls) => {
                 tokio::select! {
-                    () = tls.watch() => {}
+                    () = tls.watch(&app.control) => {}
                     () = replaced(&app, &tls) => {}
                 }
             }
