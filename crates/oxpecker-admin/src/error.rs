@@ -41,10 +41,6 @@ impl Refusal {
         self.header = Some((name, value));
         self
     }
-
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
 }
 
 impl IntoResponse for Refusal {
