@@ -17,6 +17,9 @@ packages=(python3-venv python3-dev gcc g++ libsasl2-dev libkrb5-dev libsasl2-mod
 # imported configurations, and set a gateway's clock forward.
 tools=(openssl sslscan pebble haproxy libfaketime)
 
+# A browser for the web page, driven through WebDriver.
+browser=(chromium chromium-driver)
+
 # A realm of the tests' own, logins of real clients to it (libsasl2-modules-gssapi-mit), and a server for them
 # (python3-gssapi).
 kerberos=(krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit python3-gssapi)
@@ -110,7 +113,7 @@ mkdir -p "$venvs"
 # Two callers at once (test runs in two worktrees share nothing, but two terminals may) wait for each other.
 exec 9>"$venvs/.lock"
 flock 9
-ensure_packages "${tools[@]}" "${kerberos[@]}"
+ensure_packages "${tools[@]}" "${browser[@]}" "${kerberos[@]}"
 ensure_venv shell "${shell_pins[@]}"
 ensure_venv cli "${cli_pins[@]}"
 ensure_venv s3 "${s3_pins[@]}"

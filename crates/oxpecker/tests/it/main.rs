@@ -26,6 +26,7 @@ mod keytab;
 mod limits;
 mod listening;
 mod logs;
+mod page;
 mod relay;
 mod reload;
 mod service;
