@@ -13,9 +13,9 @@ python=${PYTHON:-/usr/bin/python3}
 # "sasl/sasl.h: No such file or directory" and "krb5-config: not found". libsasl2-modules holds PLAIN.
 packages=(python3-venv python3-dev gcc g++ libsasl2-dev libkrb5-dev libsasl2-modules)
 
-# Make the certificates of tests, look at what is offered to clients, issue certificates by ACME, and judge
-# imported configurations.
-tools=(openssl sslscan pebble haproxy)
+# Make the certificates of tests, look at what is offered to clients, issue certificates by ACME, judge
+# imported configurations, and set a gateway's clock forward.
+tools=(openssl sslscan pebble haproxy libfaketime)
 
 # A realm of the tests' own, logins of real clients to it (libsasl2-modules-gssapi-mit), and a server for them
 # (python3-gssapi).

@@ -2,3 +2,20 @@
 //!
 //! Runs on a thread of its own and knows the data plane by [`oxpecker_proxy::control::Handle`] only.
 //! Nothing but the binaries depends on it: with it switched off traffic flows as before.
+
+mod access;
+mod admin;
+mod api;
+mod app;
+mod connection;
+mod error;
+mod haproxy;
+mod history;
+mod listen;
+mod metrics;
+mod page;
+mod route;
+mod server;
+
+pub use admin::{Admin, Prepared, StartError};
+pub use listen::{OpenError, Owner};

@@ -9,8 +9,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use clap::Parser;
+use oxpecker_admin::{Admin, Owner};
 use oxpecker_config::{Input, Source};
+use oxpecker_proxy::control::Request;
 use oxpecker_proxy::{Gateway, Log};
+use tokio::sync::mpsc;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -75,16 +78,32 @@ async fn run(address: IpAddr) -> anyhow::Result<()> {
     let gateway = Gateway::start(&checked.config, log.clone(), Vec::new())
         .await
         .context("failed to start the gateway")?;
+    let (control, mut requests) = gateway.control();
+    let mut admin = Admin::new(control);
+    let explained = oxpecker_config::explain(&checked);
+    let of_admin = checked.config.admin.as_ref();
+    let prepared = admin.prepare(of_admin, explained, Owner::default());
+    admin.install(prepared.context("failed to start the admin side")?);
     log.flush();
     io::stdout().lock().write_all(banner(address, &coordinators).as_bytes())?;
     tokio::select! {
         ended = tokio::signal::ctrl_c() => ended?,
         never = coordinators.keep_running() => never?,
+        never = refuse_all(&mut requests) => never,
     }
     gateway.cut_all().await;
+    admin.stop().await;
     log.flush();
     io::stdout().lock().write_all(b"\nThe demo has ended; nothing of it is left running.\n")?;
     Ok(())
+}
+
+/// The demo's configuration is in the program: there is no file to read anew.
+async fn refuse_all(requests: &mut mpsc::Receiver<Request>) {
+    while let Some(request) = requests.recv().await {
+        let _ = request.answer.send(Err("the demo has no configuration file".to_owned()));
+    }
+    std::future::pending().await
 }
 
 fn banner(address: IpAddr, coordinators: &Coordinators) -> String {
@@ -97,6 +116,7 @@ Oxpecker balances three stand-in coordinators (SQLite behind Impala's protocols)
   impala-shell -i {host}:21000 --protocol=beeswax -q 'show tables'     Beeswax
   impala-shell -i {host}:28000 --protocol=hs2-http -q 'select version()'
   jdbc:hive2://{host}:21050/;auth=noSasl                               JDBC, beeline
+  http://{host}:25002/                                                 page and API
   {host}:25003 and {host}:21051 are the two services of the HAProxy sample:
   least connections, and one coordinator for each client address (Hue).
 

@@ -30,7 +30,7 @@ pub use gateway::{ApplyError, Drained, Gateway};
 pub use listener::ListenError;
 pub use log::{Log, LogError, RecordSink};
 pub use tls::{
-    AcmeError, CertificateFinding, CertificateSource, CertificateStatus, ClientTlsError, KeyError,
-    ServerTlsError, ShownCertificate, Side, TlsError, ask_passphrase, audit_certificates,
+    AcmeError, CertificateFinding, CertificateSource, CertificateStatus, ClientTlsError, FrontTls,
+    KeyError, ServerTlsError, ShownCertificate, Side, TlsError, ask_passphrase, audit_certificates,
     inspect_certificate, unverified_client, verifying_client,
 };

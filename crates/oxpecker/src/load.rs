@@ -11,6 +11,7 @@ use nix::sys::stat::Mode;
 use oxpecker_config::{Checked, Diagnostic, Input, Source};
 use oxpecker_import::{Format, Import, Trace};
 
+use crate::admin;
 use crate::certificates;
 use crate::delivery;
 use crate::exit::Exit;
@@ -80,6 +81,7 @@ impl Files {
         Ok(read.map(|(mut checked, trace)| {
             certificates::make_absolute(&mut checked.config, &self.base);
             delivery::make_absolute(&mut checked.config, &self.base);
+            admin::make_absolute(&mut checked.config, &self.base);
             (checked, trace)
         }))
     }

@@ -1,5 +1,6 @@
 //! The `oxpecker` program: command line, signals and exit codes around the library crates.
 
+mod admin;
 mod certificates;
 mod check;
 mod ctl;

@@ -6,54 +6,76 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use nix::unistd::{UnlinkatFlags, unlinkat};
+use oxpecker_admin::Admin;
+use oxpecker_config::Diagnostic;
 use oxpecker_config::model::Config;
-use oxpecker_config::{Checked, Diagnostic};
 use oxpecker_delivery::Delivery;
+use oxpecker_proxy::control::{Request, Wanted};
 use oxpecker_proxy::{Gateway, Log};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::admin;
 use crate::check::print_errors;
 use crate::delivery;
 use crate::exit::Exit;
 use crate::load::Files;
-use crate::privileges;
+use crate::privileges::{self, Identity};
 use crate::service::{self, Notifier, Watchdog};
 
 pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result<Exit> {
     let files = Files::new(paths)?;
-    let Checked { config, warnings, .. } = match files.load_all()? {
+    let checked = match files.load_all()? {
         Ok(checked) => checked,
         Err(diagnostics) => {
             print_errors(&diagnostics);
             return Ok(Exit::Configuration);
         }
     };
+    let config = &checked.config;
     let log = Log::start(&config.log)?;
     tracing_subscriber::registry().with(log.layer()).init();
     // Read the time zone while its file can be found: a chroot would leave UTC.
     let _ = jiff::tz::TimeZone::system();
-    report_warnings(&warnings);
+    report_warnings(&checked.warnings);
 
     let inherited = service::inherited_sockets();
     let notifier = Notifier::from_environment();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let pidfile = pidfile.or_else(|| config.process.pidfile.clone());
-    let mut delivery = delivery::start(&config, &log);
+    let identity = Identity::of(&config.process)?;
+    let mut delivery = delivery::start(config, &log);
     let result = runtime.block_on(async {
         // Signals are caught before anything listens: none may kill a half-started gateway.
         let signals = Signals::new()?;
+        let config = &checked.config;
         let mut gateway =
-            Gateway::start(&config, log.clone(), inherited).await.context("failed to start")?;
+            Gateway::start(config, log.clone(), inherited).await.context("failed to start")?;
+        let (control, requests) = gateway.control();
+        let mut admin = Admin::new(control);
+        let prepared = admin::prepare(&admin, &checked, &identity).context("failed to start")?;
         let _pidfile = pidfile.as_deref().map(PidFile::write).transpose()?;
-        privileges::drop_to(&config.process)?;
+        privileges::drop_to(&config.process, &identity)?;
         gateway.begin_obtaining_certificates();
         // As the user and in the jail that it will live in.
-        let prepared = delivery.prepare(delivery::settings(&config));
-        delivery.install(prepared.context("failed to start the delivery of access logs")?);
-        let mut process = Process { files, config, log: log.clone(), gateway, delivery, notifier };
+        let of_delivery = delivery.prepare(delivery::settings(config));
+        delivery.install(of_delivery.context("failed to start the delivery of access logs")?);
+        admin.install(prepared);
+        let mut process = Process {
+            files,
+            config: checked.config,
+            identity,
+            log: log.clone(),
+            gateway,
+            requests,
+            admin,
+            delivery,
+            notifier,
+        };
         let exit = process.serve(signals).await?;
+        process.admin.stop().await;
         delivery::stop(process.delivery, &log);
         anyhow::Ok(exit)
     });
@@ -64,8 +86,11 @@ pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result
 struct Process {
     files: Files,
     config: Config,
+    identity: Identity,
     log: Log,
     gateway: Gateway,
+    requests: mpsc::Receiver<Request>,
+    admin: Admin,
     delivery: Delivery,
     notifier: Notifier,
 }
@@ -110,14 +135,14 @@ impl Process {
             virtual_servers = self.config.virtuals.len(),
             "started"
         );
-        if let Some(admin) = &self.config.admin {
-            tracing::warn!(listen = %admin.listen, "[admin] is accepted, but this version serves no pages yet");
-        }
         self.notifier.ready(&self.status());
         let mut watchdog = Watchdog::from_environment();
         loop {
             tokio::select! {
-                _ = signals.hangup.recv() => self.reload().await,
+                _ = signals.hangup.recv() => {
+                    let _ = self.reload().await;
+                }
+                Some(request) = self.requests.recv() => self.answer(request).await,
                 _ = signals.user1.recv() => self.log.reopen(),
                 _ = signals.user2.recv() => {
                     tracing::warn!("signal USR2 does nothing; HUP reloads, USR1 opens log files anew");
@@ -130,11 +155,21 @@ impl Process {
         }
     }
 
+    /// What the admin side cannot do by itself.
+    async fn answer(&mut self, request: Request) {
+        let result = match request.what {
+            Wanted::Reload => self.reload().await.map_err(|error| format!("{error:#}")),
+        };
+        // Whoever asked may be gone.
+        let _ = request.answer.send(result);
+    }
+
     /// All or nothing: whatever is wrong, the running configuration stays.
-    async fn reload(&mut self) {
+    async fn reload(&mut self) -> anyhow::Result<()> {
         tracing::info!("reloading");
         self.notifier.reloading();
-        match self.try_reload().await {
+        let result = self.try_reload().await;
+        match &result {
             Ok(()) => tracing::info!(virtual_servers = self.config.virtuals.len(), "reloaded"),
             Err(error) => {
                 tracing::error!(error = %format!("{error:#}"), "reload failed, keeping the running configuration");
@@ -142,6 +177,7 @@ impl Process {
         }
         self.log.reopen();
         self.notifier.ready(&self.status());
+        result
     }
 
     async fn try_reload(&mut self) -> anyhow::Result<()> {
@@ -155,8 +191,10 @@ impl Process {
             }
         };
         let delivery = self.delivery.prepare(delivery::settings(&checked.config))?;
+        let admin = admin::prepare(&self.admin, &checked, &self.identity)?;
         self.gateway.apply(&checked.config).await?;
         self.delivery.install(delivery);
+        self.admin.install(admin);
         report_warnings(&checked.warnings);
         for key in needs_restart(&self.config, &checked.config) {
             tracing::warn!(key, "changed, but takes effect at the next start only");

@@ -52,7 +52,13 @@ const WALLS: &[Wall] = &[
     Wall { name: "impala-standin", normal: &[], dev: &["oxpecker-testkit"] },
     Wall {
         name: "oxpecker-demo",
-        normal: &["impala-standin", "oxpecker", "oxpecker-config", "oxpecker-proxy"],
+        normal: &[
+            "impala-standin",
+            "oxpecker",
+            "oxpecker-admin",
+            "oxpecker-config",
+            "oxpecker-proxy",
+        ],
         dev: &["oxpecker-testkit"],
     },
     Wall { name: "oxpecker-testkit", normal: &["impala-standin"], dev: &[] },

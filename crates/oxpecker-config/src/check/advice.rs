@@ -11,8 +11,8 @@ use crate::file::admin::AdminRead;
 use crate::file::pool::PoolRead;
 use crate::file::virtual_server::VirtualRead;
 use crate::model::{
-    AccessFormat, Delivery, Level, Listen, Log, LogTarget, Method, Protocol, Records, Role,
-    Virtual, VirtualKind,
+    AccessFormat, Certificate, Delivery, Level, Listen, Log, LogTarget, Method, Protocol, Records,
+    Role, Virtual, VirtualKind,
 };
 use crate::reader::Places;
 use crate::text::Place;
@@ -274,6 +274,13 @@ fn admin(ctx: &mut Ctx<'_>, parts: &Parts) {
         let help = "write [profile.tls_client.NAME] with parent = \"clientssl\" and `certificates`";
         let place = read.places.of("tls_client");
         ctx.error(place, "`clientssl` has no certificate").help(help);
+    }
+    let profile = admin.tls_client.as_ref();
+    let is_issued = |certificate: &Certificate| matches!(certificate, Certificate::Acme { .. });
+    if profile.is_some_and(|profile| profile.certificates.iter().any(is_issued)) {
+        let message = "the admin side cannot use certificates that come by themselves";
+        let help = "name a profile whose certificates stand in files";
+        ctx.error(read.places.of("tls_client"), message).help(help);
     }
     if admin.listen.ip().to_canonical().is_loopback() {
         return;

@@ -41,8 +41,8 @@ pub(super) static ADMIN: TableDoc = TableDoc {
             "tls_client",
             Other("the name of a tls_client profile"),
             Unset("no TLS"),
-            "Speak TLS, with this `[profile.tls_client.NAME]`.",
-            "\"front\"",
+            "Speak TLS, with this `[profile.tls_client.NAME]`; its certificates stand in files.",
+            "\"admin\"",
         ),
         option(
             "hosts",

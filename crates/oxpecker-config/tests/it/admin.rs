@@ -113,6 +113,10 @@ fn what_cannot_be_is_refused() {
     check("[admin]\nstats_path = \"stats\"\n", &["`stats_path` must be a path"]);
     check("[admin]\nstats_path = \"/api/stats\"\n", &["cannot be below `/api`"]);
     check("[admin]\ntls_client = \"clientssl\"\n", &["`clientssl` has no certificate"]);
+    let issued = "[admin]\ntls_client = \"front\"\n[profile.tls_client.front]\ncertificates = \
+                  [{ acme = \"le\", names = [\"a.example.com\"] }]\n[acme.le]\ndirectory = \
+                  \"https://example.com/d\"\ncontact = \"a@example.com\"\nagree_to_terms = true\n";
+    check(issued, &["cannot use certificates that come by themselves"]);
     check("[admin]\nusers = 1\n", &["unknown key `users` in [admin]"]);
     check("[admin.user.a]\npasword = 1\nrole = \"admin\"\n", &["did you mean `password`?"]);
     let twice = "[admin]\nsocket = \"/run/x\"\nhaproxy_socket = \"/run/x\"\n";

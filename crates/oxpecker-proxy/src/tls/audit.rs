@@ -44,6 +44,10 @@ pub fn audit_certificates(config: &Config, now: SystemTime) -> Vec<CertificateFi
             audit_name(virtual_server, profile, &mut findings);
         }
     }
+    let of_admin = config.admin.as_ref().and_then(|admin| admin.tls_client.as_ref());
+    if let Some(profile) = of_admin.filter(|profile| !seen.contains(&&profile.name)) {
+        audit_profile(profile, now, &mut findings);
+    }
     // A profile of the other kind may have the same name.
     seen.clear();
     let of_virtuals = config.virtuals.iter().filter_map(|v| v.tls_server.as_ref());

@@ -70,7 +70,7 @@ fn files_of(config: &Virtual) -> impl Iterator<Item = &PathBuf> {
 
 /// What was said of which certificate, and when.
 #[derive(Debug, Default)]
-struct Reminders {
+pub(super) struct Reminders {
     said: HashMap<Key, (Stage, SystemTime)>,
 }
 
@@ -78,7 +78,7 @@ type Key = (Side, String, String, Vec<String>);
 
 impl Reminders {
     /// Those to speak of now: what became worse at once, what stays bad once a day.
-    fn due(
+    pub(super) fn due(
         &mut self,
         all: Vec<CertificateStatus>,
         now: SystemTime,
@@ -106,7 +106,7 @@ impl Reminders {
     }
 }
 
-fn remind(status: &CertificateStatus, stage: Stage) {
+pub(super) fn remind(status: &CertificateStatus, stage: Stage) {
     let CertificateStatus { profile, name: certificate, names, .. } = status;
     let date = status.not_after.and_then(|at| Timestamp::try_from(at).ok());
     let date = date.map_or_else(|| "-".to_owned(), |date| date.to_string());

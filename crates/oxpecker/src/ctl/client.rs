@@ -62,6 +62,7 @@ pub(crate) struct Access {
     /// User, with the password in OXPECKER_PASSWORD or a file
     #[arg(long, value_name = "NAME", env = "OXPECKER_USER")]
     admin_user: Option<String>,
+    /// File with that user's password
     #[arg(long, value_name = "FILE", env = "OXPECKER_PASSWORD_FILE")]
     admin_password_file: Option<PathBuf>,
     /// Authorities to verify the gateway with, over https; without it the system's

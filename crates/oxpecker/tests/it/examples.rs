@@ -36,6 +36,9 @@ fn files(dir: &TempDir) {
     let bundle = [&other.certificate, &authority.certificate(), &other.key];
     let bundle = bundle.map(|path| fs::read_to_string(path).unwrap()).concat();
     dir.write("other-name.pem", &bundle);
+    let admin = authority.issue("admin", &["DNS:impala.example.com"]);
+    let bundle = [&admin.certificate, &admin.key].map(|path| fs::read_to_string(path).unwrap());
+    dir.write("admin.pem", &bundle.concat());
     let list = authority.revoke(&other);
     for (from, to) in [(authority.certificate(), "ca.crt"), (list.clone(), "ca.crl")] {
         put(&from, to);

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
 mod acme;
+mod admin;
 mod admission;
 mod as_root;
 mod aware;

@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
-use oxpecker_testkit::{Gateway, Launch, Net};
+use oxpecker_testkit::{Gateway, Launch, Net, TempDir};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_oxpecker");
+
+const SOCKET: &str = "admin.sock";
 
 /// Builds a configuration. Unlike the product's default there is no monitor: tests that want
 /// probes ask for them, and no other test's members see connections that are not a client's.
@@ -83,6 +86,34 @@ impl Site {
     pub(crate) fn profile(self, lines: &str) -> Self {
         self.virtual_server("protocol_profile = \"own\"")
             .top(&format!("[profile.protocol.own]\nparent = \"fastl4\"\n{lines}\n"))
+    }
+
+    /// Where the admin side listens with [`Site::admin`].
+    pub(crate) fn admin_addr(&self) -> SocketAddr {
+        SocketAddr::new(self.net.ip(1), 25_002)
+    }
+
+    /// The Unix socket of the admin side with [`Site::admin`], in the gateway's own directory.
+    pub(crate) fn admin_socket(gateway: &Gateway) -> PathBuf {
+        gateway.dir.join(SOCKET)
+    }
+
+    /// An `[admin]` with more keys and tables. To be started with [`Site::start_with_admin`].
+    pub(crate) fn admin(self, more: &str) -> Self {
+        let listen = self.admin_addr();
+        self.top(&format!("[admin]\nlisten = \"{listen}\"\nsocket = \"@DIR@/{SOCKET}\"\n{more}\n"))
+    }
+
+    /// The text that [`Site::start_with_admin`] runs, for a directory.
+    pub(crate) fn config_in(&self, dir: &Path) -> String {
+        self.config().replace("@DIR@", &dir.display().to_string())
+    }
+
+    #[track_caller]
+    pub(crate) fn start_with_admin(&self) -> Gateway {
+        let dir = TempDir::new();
+        let config = self.config_in(dir.path());
+        Launch::within(dir, PROGRAM, &config).start()
     }
 
     /// More tables.

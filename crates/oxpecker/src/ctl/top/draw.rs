@@ -91,7 +91,7 @@ fn draw_head(frame: &mut Frame<'_>, area: Rect, state: &State) {
         None => {
             let all = state.virtual_rates.values().copied().fold(Rates::default(), |a, b| a + b);
             Line::raw(format!(
-                "connections {} of {}  new/s {}  in/s {}  out/s {}  sessions {}  operations {}",
+                "conns {} of {}  new/s {}  in/s {}  out/s {}  sessions {}  ops {}",
                 status.connections.current,
                 status.connections_max,
                 rates::show(all.connections),

@@ -8,6 +8,9 @@ use oxpecker_testkit::{Authority, Gateway, Launch, Member, TempDir, wait_until};
 use super::{Front, NAME, look, profile_of, s_client, tls_member};
 use crate::site::{PROGRAM, Site};
 
+/// Where Debian's libfaketime lies.
+const LIBFAKETIME_DIR: &str = "/usr/lib/x86_64-linux-gnu/faketime";
+
 #[track_caller]
 fn json_records(gateway: &Gateway, n: usize) -> Vec<serde_json::Value> {
     let lines = gateway.out.wait_count(n, "\"record\":\"access\"");
@@ -99,6 +102,42 @@ fn sessions_do_not_outlive_a_change_of_client_authentication() {
         let records = json_records(&gateway, 2);
         assert_eq!(records[1]["reason"], "TLS handshake failed", "{records:?}");
     }
+}
+
+/// Keys of tickets change every six hours, and the one before is still believed. The clock that the
+/// gateway sees is set forward; the other clocks of the machine are left alone.
+#[test]
+fn the_keys_of_tickets_are_changed() {
+    let front = Front::new(1);
+    let clock = front.dir.write("clock", "+0h");
+    let _member = Member::echo(front.site.member_addr(1));
+    let _gateway = Launch::new(PROGRAM, &front.site.config())
+        .env("LD_PRELOAD", "libfaketimeMT.so.1")
+        .env("LD_LIBRARY_PATH", LIBFAKETIME_DIR)
+        .env("FAKETIME_TIMESTAMP_FILE", &clock.display().to_string())
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("DONT_FAKE_MONOTONIC", "1")
+        .start();
+    let begin = |name: &str| {
+        let file = front.dir.join(name).display().to_string();
+        let options = ["-tls1_3", "-servername", NAME, "-sess_out", &file];
+        let client = Client::start(s_client(front.site.front(), &options));
+        wait_ticket(&file);
+        assert!(client.wait().ok().contains("\nNew, TLSv1."));
+        file
+    };
+    let resumes = |file: &str| {
+        let options = ["-tls1_3", "-servername", NAME, "-sess_in", file];
+        look(front.site.front(), &options).ok().contains("\nReused, TLSv1.")
+    };
+    let first = begin("first");
+    assert!(resumes(&first));
+    fs::write(&clock, "+7h").unwrap();
+    let second = begin("second");
+    assert!(resumes(&first), "the key before the current one is believed");
+    fs::write(&clock, "+14h").unwrap();
+    assert!(resumes(&second));
+    assert!(!resumes(&first), "a key that was replaced twice is not");
 }
 
 /// The session of one name is none of another, whose certificate the client has to see.

@@ -34,7 +34,10 @@ fn eighty_columns_show_everything() {
     let screen = drawn(&state(), 80, 24);
     let lines: Vec<&str> = screen.lines().collect();
     assert!(lines[0].starts_with("Oxpecker 0.1.0  lb-1  up 1h 0m  2 members, 2 up"), "{screen}");
-    assert!(lines[1].starts_with("connections 12 of 4000  new/s 0.0"), "{screen}");
+    assert!(
+        lines[1].starts_with("conns 12 of 4000  new/s 0.0  in/s 0.0  out/s 0.0  sessions 4  ops 3"),
+        "{screen}"
+    );
     assert!(lines[2].starts_with("Virtual Server"), "{screen}");
     assert!(lines[3].starts_with("hue ") && lines[3].contains("0.0.0.0:21051"), "{screen}");
     let expected =
