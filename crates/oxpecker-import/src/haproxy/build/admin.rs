@@ -26,7 +26,7 @@ impl Builder<'_> {
         match page {
             Some(page) => users = self.page(page, &mut table),
             // HAProxy has no address for it then.
-            None => table.text("anonymous", "none", span),
+            None => table.text("listen", "off", span),
         }
         if let Some(socket) = socket {
             table.text("haproxy_socket", &socket.path.value, socket.path.span);
