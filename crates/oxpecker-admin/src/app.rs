@@ -1,14 +1,14 @@
 //! What every request handler may use: the door to the data plane, and what is configured.
 
 use std::sync::{Arc, RwLock};
-use std::time::Instant;
 
 use axum::Router;
 use oxpecker_config::model;
 use oxpecker_proxy::FrontTls;
-use oxpecker_proxy::control::Handle;
+use oxpecker_proxy::control::{EventKind, Handle, Who};
 
 use crate::access::Access;
+use crate::api::stream::Hub;
 use crate::history::History;
 use crate::route;
 
@@ -19,8 +19,8 @@ pub(crate) struct App {
     pub(crate) version: &'static str,
     /// This host's name, as `hostname` prints it.
     pub(crate) host: String,
-    pub(crate) started: Instant,
     pub(crate) history: History,
+    pub(crate) hub: Hub,
     /// Lock-outs and known credentials: they outlive a reload.
     pub(crate) access: Access,
     current: RwLock<Current>,
@@ -51,8 +51,8 @@ impl App {
             control,
             version: env!("CARGO_PKG_VERSION"),
             host: host.unwrap_or_default(),
-            started: Instant::now(),
             history: History::default(),
+            hub: Hub::new(),
             access: Access::new(),
             current: RwLock::new(Current {
                 settings: Arc::clone(&settings),
@@ -73,6 +73,9 @@ impl App {
         self.access.apply(&settings.admin);
         let mut current = self.current.write().unwrap_or_else(|poisoned| poisoned.into_inner());
         *current = Current { settings, router };
+        drop(current);
+        // Those who look on may not be known any more.
+        self.hub.end_all();
     }
 
     /// Lets go of the routes, which hold on to this.
@@ -83,7 +86,10 @@ impl App {
 
     /// Tells that a source guessed too often.
     pub(crate) fn note_lockout(&self, source: std::net::IpAddr) {
-        tracing::warn!(%source, "too many wrong passwords for the admin side, locked out for a minute");
+        let who = Who::new(&format!("anonymous:{source}"));
+        let text = "too many wrong passwords for the admin side, locked out for a minute";
+        tracing::warn!(%source, "{text}");
+        self.control.note(&who, EventKind::Access, &source.to_string(), text);
     }
 
     fn current(&self) -> Current {

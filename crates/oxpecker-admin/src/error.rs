@@ -41,10 +41,6 @@ impl Refusal {
         self.header = Some((name, value));
         self
     }
-
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
 }
 
 impl IntoResponse for Refusal {
@@ -62,7 +58,7 @@ impl From<CommandError> for Refusal {
     fn from(error: CommandError) -> Self {
         let status = match &error {
             CommandError::Unknown { .. } => StatusCode::NOT_FOUND,
-            CommandError::Refused(_) => StatusCode::CONFLICT,
+            CommandError::Exists { .. } | CommandError::Refused(_) => StatusCode::CONFLICT,
             CommandError::Ending => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())

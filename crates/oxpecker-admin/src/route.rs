@@ -5,12 +5,13 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use oxpecker_config::model::Role;
@@ -23,6 +24,9 @@ use crate::{api, haproxy, metrics, page};
 /// A change is a few hundred bytes.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
+/// From a request's head to its answer's, the body included. A reload looks names up.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
@@ -33,6 +37,7 @@ pub(crate) enum Needs {
 
 /// One method of one path.
 pub(crate) struct Route {
+    #[cfg_attr(not(test), expect(dead_code, reason = "the description is compared with it"))]
     pub(crate) method: Method,
     /// In axum's writing: `/pools/{pool}`.
     pub(crate) path: Cow<'static, str>,
@@ -110,8 +115,17 @@ pub(crate) fn router(app: &Arc<App>, settings: &Settings) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(app), guard::check))
+        .layer(from_fn(in_time))
         .layer(from_fn(guard::headers))
         .with_state(Arc::clone(app))
+}
+
+/// A stream is answered at once, and goes on after it.
+async fn in_time(request: Request, next: Next) -> Result<Response, Refusal> {
+    tokio::time::timeout(ANSWER_TIME_MAX, next.run(request)).await.map_err(|_| {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "it takes too long")
+            .help("what was begun may still be done; /api/v1/events tells")
+    })
 }
 
 async fn not_found(uri: Uri) -> Refusal {
@@ -136,3 +150,6 @@ fn shorten(text: &str) -> String {
 
 /// So that handlers may end early with either.
 pub(crate) type Answer<T = Response> = Result<T, Refusal>;
+
+#[cfg(test)]
+mod tests;

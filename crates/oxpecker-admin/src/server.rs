@@ -10,6 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::access::Caller;
+use crate::api::stream;
 use crate::app::App;
 use crate::connection::{self, Connections};
 use crate::haproxy;
@@ -36,6 +37,7 @@ pub(crate) async fn serve(app: Arc<App>, mut wanted: watch::Receiver<Sockets>) {
     let connections = Connections::new();
     let mut samplers = JoinSet::new();
     samplers.spawn(history::sample(Arc::clone(&app)));
+    samplers.spawn(stream::sample(Arc::clone(&app)));
     samplers.spawn(watch_certificates(Arc::clone(&app)));
     let mut open = Open::default();
     loop {
@@ -47,6 +49,7 @@ pub(crate) async fn serve(app: Arc<App>, mut wanted: watch::Receiver<Sockets>) {
         }
     }
     drop(open);
+    app.hub.end_all();
     connections.finish(LAST_ANSWERS).await;
     app.retire();
 }
@@ -57,7 +60,7 @@ async fn watch_certificates(app: Arc<App>) {
         match app.settings().tls.clone() {
             Some(tls) => {
                 tokio::select! {
-                    () = tls.watch() => {}
+                    () = tls.watch(&app.control) => {}
                     () = replaced(&app, &tls) => {}
                 }
             }

@@ -287,6 +287,27 @@ impl Balancer {
         }
     }
 
+    /// The same for one pool and its members; false if there is no such pool.
+    pub fn reset_pool(&mut self, pool: PoolId) -> bool {
+        let Some(pool) = self.pools.get_mut(&pool) else { return false };
+        pool.counts.reset();
+        pool.members.iter_mut().chain(&mut pool.leaving).for_each(|m| m.counts.reset());
+        true
+    }
+
+    /// The same for one member; its pool and node go on counting.
+    pub fn reset_member(&mut self, member: MemberId) -> bool {
+        let pool = self.homes.get(&member).and_then(|pool| self.pools.get_mut(pool));
+        let Some(member) = pool.and_then(|pool| pool.member_mut(member)) else { return false };
+        member.counts.reset();
+        true
+    }
+
+    /// The same for one node, by the text that its members share.
+    pub fn reset_node(&mut self, node: &str) -> bool {
+        self.nodes.reset_node(node)
+    }
+
     /// Forgets the member of one client; true if there was one.
     pub fn forget_entry(&mut self, table: TableId, client: IpAddr) -> bool {
         self.tables.get_mut(&table).is_some_and(|table| table.forget(client))

@@ -8,6 +8,8 @@ pub struct Counts {
     pub open_max: u32,
     /// Chosen since the last reset, including those whose connect then failed.
     pub total: u64,
+    /// Chosen ever; no reset touches it.
+    pub total_ever: u64,
 }
 
 impl Counts {
@@ -15,6 +17,7 @@ impl Counts {
         self.open += 1;
         self.open_max = self.open_max.max(self.open);
         self.total += 1;
+        self.total_ever += 1;
     }
 
     pub(crate) fn closed(&mut self) {

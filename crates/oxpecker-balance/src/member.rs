@@ -122,6 +122,7 @@ impl Member {
             open: self.counts.open,
             open_max: self.counts.open_max,
             total: self.counts.total,
+            total_ever: self.counts.total_ever,
             node_open: nodes[self.node].counts.open,
         }
     }

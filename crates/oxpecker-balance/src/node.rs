@@ -73,6 +73,12 @@ impl Nodes {
         self.slots.iter_mut().for_each(|node| node.counts.reset());
     }
 
+    pub(crate) fn reset_node(&mut self, name: &str) -> bool {
+        let Some(&id) = self.by_name.get(name) else { return false };
+        self[id].counts.reset();
+        true
+    }
+
     fn insert(&mut self, name: &str) -> NodeId {
         let node = Node { name: name.to_owned(), ..Node::default() };
         let id = match self.free.pop() {

@@ -97,6 +97,8 @@ pub struct MemberView {
     pub open: u32,
     pub open_max: u32,
     pub total: u64,
+    /// Never reset.
+    pub total_ever: u64,
     /// Open connections to its node over all pools.
     pub node_open: u32,
 }

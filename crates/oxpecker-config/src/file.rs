@@ -24,7 +24,7 @@ use crate::text::Place;
 
 /// More parents than this are a mistake, and following them for every heir would take long.
 const PARENTS_MAX: usize = 32;
-const NAME_BYTES_MAX: usize = 128;
+pub(crate) const NAME_BYTES_MAX: usize = 128;
 
 /// One table with a name, such as `[pool.hs2]`.
 #[derive(Clone)]
@@ -274,10 +274,14 @@ fn named<'i>(
     }
 }
 
+pub(crate) fn is_name(name: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(good)
+}
+
 /// Names end up in metrics, log fields and on command lines (`POOL/NODE:PORT`).
 fn check_name(ctx: &mut Ctx<'_>, what: &str, name: &str, place: Place) {
-    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(good) {
+    if !is_name(name) {
         let message = format!("`{}` cannot be a name", shorten(name));
         let help =
             format!("up to {NAME_BYTES_MAX} of the letters a to z, digits, `-`, `_` and `.`");

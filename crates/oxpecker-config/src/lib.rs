@@ -7,6 +7,7 @@
 mod check;
 mod context;
 mod diagnostic;
+pub mod edit;
 mod explain;
 mod file;
 mod interpolate;

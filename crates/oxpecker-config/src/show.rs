@@ -49,7 +49,7 @@ pub(crate) fn string(text: &str) -> String {
     quoted(&text.replace("${", "$${"))
 }
 
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut shown = String::with_capacity(text.len() + 2);
     shown.push('"');
     for c in text.chars() {

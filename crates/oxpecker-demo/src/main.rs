@@ -6,14 +6,14 @@ mod coordinators;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::Path;
+use std::pin::pin;
 
 use anyhow::Context;
 use clap::Parser;
 use oxpecker_admin::{Admin, Owner};
 use oxpecker_config::{Input, Source};
-use oxpecker_proxy::control::Request;
+use oxpecker_proxy::control::{CommandError, Request};
 use oxpecker_proxy::{Gateway, Log};
-use tokio::sync::mpsc;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -75,7 +75,7 @@ async fn run(address: IpAddr) -> anyhow::Result<()> {
     let coordinators = Coordinators::start().await?;
     let log = Log::start(&checked.config.log)?;
     tracing_subscriber::registry().with(log.layer()).init();
-    let gateway = Gateway::start(&checked.config, log.clone(), Vec::new())
+    let mut gateway = Gateway::start(&checked.config, log.clone(), Vec::new())
         .await
         .context("failed to start the gateway")?;
     let (control, mut requests) = gateway.control();
@@ -86,24 +86,29 @@ async fn run(address: IpAddr) -> anyhow::Result<()> {
     admin.install(prepared.context("failed to start the admin side")?);
     log.flush();
     io::stdout().lock().write_all(banner(address, &coordinators).as_bytes())?;
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended?,
-        never = coordinators.keep_running() => never?,
-        never = refuse_all(&mut requests) => never,
+    let mut end = pin!(async {
+        tokio::select! {
+            ended = tokio::signal::ctrl_c() => ended.map_err(anyhow::Error::from),
+            never = coordinators.keep_running() => never,
+        }
+    });
+    loop {
+        tokio::select! {
+            ended = &mut end => break ended?,
+            Some(request) = requests.recv() => {
+                if let Some(Request { answer, .. }) = gateway.answer(request).await {
+                    let why = "the demo has no file that could be read anew".to_owned();
+                    // Whoever asked may have gone meanwhile.
+                    let _ = answer.send(Err(CommandError::Refused(why)));
+                }
+            }
+        }
     }
     gateway.cut_all().await;
     admin.stop().await;
     log.flush();
     io::stdout().lock().write_all(b"\nThe demo has ended; nothing of it is left running.\n")?;
     Ok(())
-}
-
-/// The demo's configuration is in the program: there is no file to read anew.
-async fn refuse_all(requests: &mut mpsc::Receiver<Request>) {
-    while let Some(request) = requests.recv().await {
-        let _ = request.answer.send(Err("the demo has no configuration file".to_owned()));
-    }
-    std::future::pending().await
 }
 
 fn banner(address: IpAddr, coordinators: &Coordinators) -> String {

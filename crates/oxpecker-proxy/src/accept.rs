@@ -118,7 +118,6 @@ pub(crate) async fn serve(
 /// Accepted, but perhaps not yet within the limits. A drain waits for it too.
 struct Accepted {
     socket: Socket,
-    peer: SockAddr,
     registered: Registered,
 }
 
@@ -131,18 +130,18 @@ struct Places {
 
 impl Accepted {
     fn new(worker: &Worker, (socket, peer): (Socket, SockAddr)) -> Self {
-        Self { socket, peer, registered: worker.registry.insert() }
-    }
-
-    fn serve(self, worker: &Arc<Worker>, Places { policy, process, own }: Places) {
-        let client = match self.peer.as_socket() {
+        let client = match peer.as_socket() {
             Some(address) => ClientAddr::Ip(address),
             None => ClientAddr::Unix,
         };
+        Self { socket, registered: worker.registry.insert(client) }
+    }
+
+    fn serve(self, worker: &Arc<Worker>, Places { policy, process, own }: Places) {
         match Stream::new(self.socket) {
             Ok(stream) => {
                 let registered = self.registered;
-                let newcomer = Newcomer { stream, client, policy, registered, process, own };
+                let newcomer = Newcomer { stream, policy, registered, process, own };
                 tokio::spawn(connection::serve(Arc::clone(worker), newcomer));
             }
             Err(error) => tracing::error!(%error, "failed to watch a connection"),

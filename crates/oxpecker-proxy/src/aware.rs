@@ -30,7 +30,6 @@ pub use registry::{OperationEnd, OperationView, SessionView};
 use oxpecker_config::model::Protocol;
 use oxpecker_wire::scan::Dialect;
 
-use crate::connection::registry::Cut;
 use crate::connection::{self, Session, establish};
 use crate::endpoint::Endpoint;
 use crate::record::Close;
@@ -46,10 +45,7 @@ pub(crate) async fn serve(session: &mut Session, client: Endpoint) -> Close {
     let conn = std::sync::Arc::clone(&session.registered.conn);
     tokio::select! {
         close = serve_uncut(session, client) => close,
-        cut = conn.cut() => match cut {
-            Cut::Drain => Close::OperatorDrain,
-            Cut::MemberDown | Cut::Drop | Cut::Reselect => Close::MemberDown,
-        },
+        cut = conn.cut() => connection::cut_close(cut),
     }
 }
 

@@ -17,6 +17,7 @@ use oxpecker_config::model::Protocol;
 use tokio::time::Instant;
 
 use crate::aware;
+use crate::control::EndingView;
 use crate::counters::Moved;
 use crate::endpoint::Endpoint;
 use crate::limit::Permit;
@@ -30,7 +31,6 @@ use registry::{Cut, Registered};
 /// A connection that was accepted and has its place within the limits.
 pub(crate) struct Newcomer {
     pub(crate) stream: Stream,
-    pub(crate) client: ClientAddr,
     pub(crate) policy: Arc<VirtualState>,
     pub(crate) registered: Registered,
     pub(crate) process: Permit,
@@ -41,15 +41,12 @@ pub(crate) struct Newcomer {
 ///
 /// An `async` block rather than an `async fn`: arguments would be kept in the future twice.
 pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Output = ()> + Send {
-    let Newcomer { stream, client, policy, registered, process, own } = newcomer;
+    let Newcomer { stream, policy, registered, process, own } = newcomer;
     let mut session = Box::new(Session {
         registered,
         worker,
         pool: Arc::clone(&policy.pool),
         policy,
-        client,
-        accepted: Timestamp::now(),
-        started: Instant::now(),
         queued: None,
         connected: None,
         last_member: None,
@@ -60,7 +57,7 @@ pub(crate) fn serve(worker: Arc<Worker>, newcomer: Newcomer) -> impl Future<Outp
         own,
     });
     async move {
-        session.registered.conn.attach().await;
+        session.registered.conn.attach(&session.policy).await;
         let mut client = Endpoint::Plain(stream);
         if session.policy.config.protocol != Protocol::Tcp {
             // Boxed: an opaque connection shall not pay for it.
@@ -96,8 +93,16 @@ pub(crate) fn close_of(end: &End, member_finished: bool) -> Close {
         End::ClientTimeout => Close::ClientTimeout,
         End::MemberTimeout => Close::MemberTimeout,
         End::IdleTimeout => Close::IdleTimeout,
-        End::Cut(Cut::Drain) => Close::OperatorDrain,
-        End::Cut(Cut::MemberDown | Cut::Drop | Cut::Reselect) => Close::MemberDown,
+        End::Cut(cut) => cut_close(*cut),
+    }
+}
+
+/// What a cut becomes that is not answered with another member.
+pub(crate) fn cut_close(cut: Cut) -> Close {
+    match cut {
+        Cut::Drain => Close::OperatorDrain,
+        Cut::Operator => Close::OperatorKilled,
+        Cut::MemberDown | Cut::Drop | Cut::Reselect => Close::MemberDown,
     }
 }
 
@@ -107,9 +112,6 @@ pub(crate) struct Session {
     pub(crate) policy: Arc<VirtualState>,
     /// The policy's pool, or another one by the name that the client's TLS asked for.
     pub(crate) pool: Arc<PoolState>,
-    pub(crate) client: ClientAddr,
-    accepted: Timestamp,
-    started: Instant,
     queued: Option<Duration>,
     connected: Option<Duration>,
     pub(crate) last_member: Option<Arc<MemberState>>,
@@ -136,8 +138,12 @@ pub(crate) struct Particulars {
 }
 
 impl Session {
+    pub(crate) fn client(&self) -> ClientAddr {
+        self.registered.conn.client()
+    }
+
     pub(crate) fn client_ip(&self) -> IpAddr {
-        match &self.client {
+        match self.client() {
             ClientAddr::Ip(address) => address.ip().to_canonical(),
             // All Unix-socket clients are on this machine.
             ClientAddr::Unix => IpAddr::from([127, 0, 0, 1]),
@@ -173,10 +179,39 @@ impl Session {
 
     /// Adds bytes that passed to the counts of the virtual server and of a member.
     pub(crate) fn count(&self, up: Moved, down: Moved, member: Option<&MemberState>) {
+        self.registered.conn.moved(up.bytes, down.bytes, Instant::now());
         self.policy.traffic.add(self.worker.index, up, down);
         if let Some(member) = member {
             member.traffic.add(self.worker.index, up, down);
         }
+    }
+
+    /// For the counts, and for those who ask why it ended.
+    fn note_end(&self, close: Close, client: &ClientAddr, bytes: (u64, u64)) {
+        self.policy.counters.ended(close);
+        if let Some(member) = &self.last_member {
+            member.counters.ended(close);
+        }
+        if close == Close::NoUsableMember {
+            self.pool.counters.refuse();
+        }
+        // A port scan has not failed.
+        if close == Close::Finished || bytes == (0, 0) && close.is_the_clients_choice() {
+            return;
+        }
+        self.worker.shared.endings.note(EndingView {
+            id: self.registered.conn.id,
+            at: Timestamp::now(),
+            client: client.to_string(),
+            virtual_server: self.policy.config.name.clone(),
+            pool: self.pool.config.name.clone(),
+            member: self.last_member.as_ref().map(|member| member.name.clone()),
+            duration: self.registered.conn.started.elapsed(),
+            bytes_in: bytes.0,
+            bytes_out: bytes.1,
+            end_state: close.letters(),
+            reason: close.reason(),
+        });
     }
 
     fn note_truncation(&mut self, relay: &Relay) {
@@ -188,7 +223,7 @@ impl Session {
         if relay.member_truncated() {
             let member = self.last_member.as_ref().map_or("-", |member| &member.name);
             tracing::warn!(
-                client = %self.client, member,
+                client = %self.client(), member,
                 "a member's TLS stream ended without close_notify: the last answer may be incomplete"
             );
         }
@@ -202,20 +237,23 @@ impl Session {
             self.counts.pool = load.pool;
             self.counts.member = load.member;
         }
+        let conn = Arc::clone(&self.registered.conn);
+        let client = conn.client();
+        self.note_end(close, &client, bytes);
         let log = &self.worker.shared.log;
         let settings = log.access_settings();
         if settings.dontlognull && bytes == (0, 0) && close.is_the_clients_choice() {
             return;
         }
         let record = Record {
-            client: &self.client,
-            accepted: self.accepted,
+            client: &client,
+            accepted: conn.accepted,
             virtual_server: &self.policy.config.name,
             pool: &self.pool.config.name,
             member: self.last_member.as_ref().map(|member| member.name.as_str()),
             queued: self.queued,
             connected: self.connected,
-            total: self.started.elapsed(),
+            total: conn.started.elapsed(),
             bytes_up: bytes.0,
             bytes_down: bytes.1,
             close,
@@ -244,7 +282,8 @@ impl Watch for Session {
         }
     }
 
-    fn moved(&self, up: Moved, down: Moved) {
+    fn moved(&self, up: Moved, down: Moved, at: Instant) {
+        self.registered.conn.moved(up.bytes, down.bytes, at);
         self.policy.traffic.add(self.worker.index, up, down);
         if let Some(member) = &self.last_member {
             member.traffic.add(self.worker.index, up, down);

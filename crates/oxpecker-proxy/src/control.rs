@@ -4,22 +4,32 @@
 //! copy some numbers, and nothing that a relay waits for. Names, not ids, say which object is meant:
 //! they stay the same over reloads and restarts.
 
+pub(crate) mod changes;
 mod command;
+mod connections;
+pub(crate) mod endings;
 pub(crate) mod events;
+mod happened;
 mod look;
+pub(crate) mod state_file;
 mod view;
 
+use std::fmt;
 use std::sync::Arc;
 
+use oxpecker_config::edit::Edit;
 use tokio::sync::{mpsc, oneshot};
 
-pub use command::{CommandError, Edited, Selection};
+pub use changes::Saved;
+pub use command::{CommandError, Edited, NewMember, Selection};
+pub use connections::ConnectionFilter;
 pub use events::{Event, EventKind};
 pub use oxpecker_balance::balancer::{Cause, ChosenBy};
 pub use oxpecker_balance::spec::{AdminState, Health};
+pub use state_file::SaveError;
 pub use view::{
-    ConnectionView, CountsView, EndingView, EntryView, MemberView, NodeView, PoolView, ProbeView,
-    Status, TrafficView, VirtualView,
+    ConnectionView, CountsView, EndingView, EntryView, HistogramView, LeavingView, MemberView,
+    NodeView, PoolView, ProbeView, Status, TrafficView, VirtualView,
 };
 
 use crate::state::Shared;
@@ -36,15 +46,33 @@ pub struct Handle {
 
 /// Who asked for a change, as events and logs tell it: `admin:alice`, `socket`, `signal`, `file`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Who(Arc<str>);
+pub struct Who {
+    name: Arc<str>,
+    why: Option<Arc<str>>,
+}
 
 impl Who {
     pub fn new(who: &str) -> Self {
-        Self(who.into())
+        Self { name: who.into(), why: None }
+    }
+
+    /// The same, with what it says about its reasons: kept with the event.
+    pub fn because(self, why: &str) -> Self {
+        Self { why: Some(why.into()), ..self }
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
+    }
+
+    pub(crate) fn why(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
     }
 }
 
@@ -55,14 +83,17 @@ impl Who {
 pub struct Request {
     pub who: Who,
     pub what: Wanted,
-    /// The error is a text for people, with the causes.
-    pub answer: oneshot::Sender<Result<(), String>>,
+    pub answer: oneshot::Sender<Result<(), CommandError>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Wanted {
-    /// Read the configuration files anew.
+    /// Read the configuration files anew. The only one that `Gateway::answer` hands back.
     Reload,
+    /// Change the configuration in force.
+    Edit(Edit),
+    /// Stop or begin to accept clients of a virtual server.
+    Listening { virtual_server: String, on: bool },
 }
 
 impl Handle {

@@ -41,18 +41,35 @@ fn member(member: &model::Member, nodes: &[model::Node]) -> spec::MemberSpec {
     spec::MemberSpec {
         name: member_name(node, member.port),
         // Two names for one host share its count.
-        node: match &node.address {
-            model::Host::Ip(ip) => ip.to_string(),
-            model::Host::Name(name) => name.to_ascii_lowercase(),
-        },
+        node: node_key(&node.address),
         weight: member.weight,
         priority: member.priority,
         connections_max: member.connections_max,
-        admin_state: match member.state {
-            model::AdminState::Enabled => spec::AdminState::Enabled,
-            model::AdminState::Draining => spec::AdminState::Draining,
-            model::AdminState::Disabled => spec::AdminState::Disabled,
-        },
+        admin_state: admin_state(member.state),
+    }
+}
+
+/// What members on one host share.
+pub(crate) fn node_key(host: &model::Host) -> String {
+    match host {
+        model::Host::Ip(ip) => ip.to_string(),
+        model::Host::Name(name) => name.to_ascii_lowercase(),
+    }
+}
+
+pub(crate) fn admin_state(state: model::AdminState) -> spec::AdminState {
+    match state {
+        model::AdminState::Enabled => spec::AdminState::Enabled,
+        model::AdminState::Draining => spec::AdminState::Draining,
+        model::AdminState::Disabled => spec::AdminState::Disabled,
+    }
+}
+
+pub(crate) fn admin_state_of(state: spec::AdminState) -> model::AdminState {
+    match state {
+        spec::AdminState::Enabled => model::AdminState::Enabled,
+        spec::AdminState::Draining => model::AdminState::Draining,
+        spec::AdminState::Disabled => model::AdminState::Disabled,
     }
 }
 

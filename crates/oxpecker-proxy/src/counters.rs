@@ -1,7 +1,16 @@
 //! Traffic counts: one shard a worker thread, so that counting is a plain add.
 
-use std::ops::Sub;
+mod ends;
+mod histogram;
+mod member;
+
+use std::ops::{Add, Sub};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+pub(crate) use ends::{PoolCounters, VirtualCounters};
+pub(crate) use histogram::{BOUNDS, Histogram};
+pub(crate) use member::{MemberCounters, ProbeResult, add};
 
 /// Which worker thread; the index of its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +31,45 @@ impl Sub for Moved {
     }
 }
 
+impl Add for Moved {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { bytes: self.bytes + other.bytes, reads: self.reads + other.reads }
+    }
+}
+
+impl Moved {
+    /// What came after `before`; nothing when that is more.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            bytes: self.bytes.saturating_sub(before.bytes),
+            reads: self.reads.saturating_sub(before.reads),
+        }
+    }
+}
+
 /// Bytes of a member or virtual server over all workers.
 #[derive(Debug)]
 pub(crate) struct Traffic {
     shards: Box<[Shard]>,
+    /// What there was at the last reset.
+    base: Base,
+}
+
+/// What had moved when an operator last began to count anew. The counts themselves only grow.
+#[derive(Debug, Default)]
+pub(crate) struct Base(Mutex<(Moved, Moved)>);
+
+impl Base {
+    pub(crate) fn set(&self, now: (Moved, Moved)) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    pub(crate) fn since(&self, now: (Moved, Moved)) -> (Moved, Moved) {
+        let base = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (now.0.since(base.0), now.1.since(base.1))
+    }
 }
 
 /// A cache line of its own, written by one thread only.
@@ -40,7 +84,8 @@ struct Shard {
 
 impl Traffic {
     pub(crate) fn new(workers: usize) -> Self {
-        Self { shards: (0..workers).map(|_| Shard::default()).collect() }
+        let shards = (0..workers).map(|_| Shard::default()).collect();
+        Self { shards, base: Base::default() }
     }
 
     /// What came from clients, and what went to them, over all workers.
@@ -53,6 +98,14 @@ impl Traffic {
             sum.1.reads += shard.down_reads.load(Ordering::Relaxed);
         }
         sum
+    }
+
+    pub(crate) fn since_reset(&self) -> (Moved, Moved) {
+        self.base.since(self.sum())
+    }
+
+    pub(crate) fn reset(&self) {
+        self.base.set(self.sum());
     }
 
     /// Adds to the calling worker's own shard.

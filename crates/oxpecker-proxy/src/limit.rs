@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
@@ -13,6 +14,8 @@ pub(crate) struct Limit {
     open: AtomicU32,
     peak: AtomicU32,
     total: AtomicU64,
+    /// The total at the last reset.
+    total_before: AtomicU64,
     waiting: AtomicU32,
     freed: Notify,
 }
@@ -24,6 +27,7 @@ impl Limit {
             open: AtomicU32::new(0),
             peak: AtomicU32::new(0),
             total: AtomicU64::new(0),
+            total_before: AtomicU64::new(0),
             waiting: AtomicU32::new(0),
             freed: Notify::new(),
         }
@@ -39,13 +43,28 @@ impl Limit {
         self.open.load(Ordering::Acquire)
     }
 
-    /// The most that were open at once.
+    /// The most that were open at once since the last reset.
     pub(crate) fn peak(&self) -> u32 {
         self.peak.load(Ordering::Relaxed)
     }
 
+    /// Never reset.
     pub(crate) fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn total_since_reset(&self) -> u64 {
+        self.total().saturating_sub(self.total_before.load(Ordering::Relaxed))
+    }
+
+    /// Forgets the peak, and counts anew.
+    pub(crate) fn reset(&self) {
+        self.peak.store(self.open(), Ordering::Relaxed);
+        self.total_before.store(self.total(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn max(&self) -> u32 {
+        self.max.load(Ordering::Acquire)
     }
 
     pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
@@ -107,13 +126,25 @@ impl Drop for Permit {
 #[derive(Debug)]
 pub(crate) struct Queue {
     waiting: AtomicU32,
+    /// The most that waited at once since the last reset.
+    peak: AtomicU32,
+    /// Those that waited and got a member, ever, and their summed time.
+    served: AtomicU64,
+    micros: AtomicU64,
     first: Semaphore,
     freed: Notify,
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { waiting: AtomicU32::new(0), first: Semaphore::new(1), freed: Notify::new() }
+        Self {
+            waiting: AtomicU32::new(0),
+            peak: AtomicU32::new(0),
+            served: AtomicU64::new(0),
+            micros: AtomicU64::new(0),
+            first: Semaphore::new(1),
+            freed: Notify::new(),
+        }
     }
 }
 
@@ -126,7 +157,32 @@ impl Queue {
     pub(crate) fn enter(&self, max: u32) -> Result<(Waiting<'_>, u32), QueueFull> {
         let waiting = Waiting::enter(&self.waiting);
         let ahead = self.waiting.load(Ordering::Acquire) - 1;
-        if ahead < max { Ok((waiting, ahead)) } else { Err(QueueFull) }
+        if ahead >= max {
+            return Err(QueueFull);
+        }
+        self.peak.fetch_max(ahead + 1, Ordering::Relaxed);
+        Ok((waiting, ahead))
+    }
+
+    /// Somebody got a member after this time.
+    pub(crate) fn waited(&self, time: Duration) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// How many waited and were served, and for how long in all.
+    pub(crate) fn served(&self) -> (u64, Duration) {
+        let micros = self.micros.load(Ordering::Relaxed);
+        (self.served.load(Ordering::Relaxed), Duration::from_micros(micros))
+    }
+
+    pub(crate) fn peak(&self) -> u32 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn reset(&self) {
+        self.peak.store(self.waiting(), Ordering::Relaxed);
     }
 
     pub(crate) fn waiting(&self) -> u32 {

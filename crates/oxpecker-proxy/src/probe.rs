@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use oxpecker_balance::spec::{Health, MemberId, ProbeOutcome};
 use oxpecker_config::model::{Login, Monitor, Pool, Probe, ProxyVersion};
 use oxpecker_wire::probe::{
@@ -20,6 +21,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::convert::wire_version;
+use crate::counters::ProbeResult;
 use crate::endpoint::Endpoint;
 use crate::socket::{self, Dial};
 use crate::state::{MemberState, Shared, Topology};
@@ -100,8 +102,12 @@ impl Target {
             && self.source == other.source
             && self.send_proxy == other.send_proxy
             // A reload reads certificate files anew.
-            && self.tls.is_none()
-            && other.tls.is_none()
+            && match (&self.tls, &other.tls) {
+                (None, None) => true,
+                (Some(tls), Some(other)) => Arc::ptr_eq(tls, other),
+                _ => false,
+            }
+            && Arc::ptr_eq(&self.member.counters, &other.member.counters)
     }
 }
 
@@ -145,7 +151,7 @@ async fn watch(shared: Arc<Shared>, target: Arc<Target>) {
         let began = Instant::now();
         let result = attempt(&target).await;
         if began.elapsed() < monitor.timeout + LATE {
-            report(&shared, member, result);
+            report(&shared, member, result, began.elapsed());
         }
         let view = shared.balancer().member(member.id);
         let up = view.is_some_and(|view| view.health == Health::Up);
@@ -161,7 +167,16 @@ async fn watch(shared: Arc<Shared>, target: Arc<Target>) {
     }
 }
 
-fn report(shared: &Shared, member: &MemberState, result: Result<Verdict, Failure>) {
+fn report(
+    shared: &Shared,
+    member: &MemberState,
+    result: Result<Verdict, Failure>,
+    duration: Duration,
+) {
+    let (version, webserver_address) = match &result {
+        Ok(verdict) => (verdict.version.clone(), verdict.webserver_address.clone()),
+        Err(_) => (None, None),
+    };
     let (outcome, reason) = match result {
         Ok(Verdict { state: State::Alive, .. }) => {
             (ProbeOutcome::Passed, "probe passed".to_owned())
@@ -174,6 +189,14 @@ fn report(shared: &Shared, member: &MemberState, result: Result<Verdict, Failure
     if outcome == ProbeOutcome::Failed {
         tracing::trace!(member = %member.name, reason, "probe failed");
     }
+    member.counters.probed(ProbeResult {
+        at: Timestamp::now(),
+        duration,
+        passed: outcome != ProbeOutcome::Failed,
+        result: reason.clone(),
+        version,
+        webserver_address,
+    });
     let change = shared.balancer().probed(member.id, outcome, shared.now());
     if let Some(change) = change {
         shared.health_changed(&change, &reason);

@@ -135,14 +135,44 @@ pub(crate) enum Close {
     NoResources,
     MemberDown,
     OperatorDrain,
+    OperatorKilled,
     /// What the client said is not what the virtual server's protocol has.
     Unreadable,
     LoginFailed,
 }
 
 impl Close {
+    /// In the order of their counters.
+    pub(crate) const ALL: [Self; 25] = [
+        Self::Finished,
+        Self::ClientGone { last_data: false },
+        Self::ClientGone { last_data: true },
+        Self::ClientGoneEarly,
+        Self::ClientTimeout,
+        Self::IdleTimeout,
+        Self::MemberGone,
+        Self::MemberTimeout,
+        Self::ConnectFailed,
+        Self::ConnectTimeout,
+        Self::NoUsableMember,
+        Self::QueueFull,
+        Self::QueueTimeout,
+        Self::ClientLeftQueue,
+        Self::Denied,
+        Self::BadPrelude,
+        Self::TlsFailed,
+        Self::TooManyHandshakes,
+        Self::ChallengeAnswered,
+        Self::NoResources,
+        Self::MemberDown,
+        Self::OperatorDrain,
+        Self::OperatorKilled,
+        Self::Unreadable,
+        Self::LoginFailed,
+    ];
+
     /// HAProxy's two letters: who, and in which phase.
-    fn letters(self) -> &'static str {
+    pub(crate) fn letters(self) -> &'static str {
         match self {
             Self::Finished => "--",
             Self::ClientGone { last_data: false } => "CD",
@@ -165,7 +195,7 @@ impl Close {
             Self::ChallengeAnswered => "LR",
             Self::NoResources => "RC",
             Self::MemberDown => "DD",
-            Self::OperatorDrain => "KD",
+            Self::OperatorDrain | Self::OperatorKilled => "KD",
         }
     }
 
@@ -175,7 +205,7 @@ impl Close {
     }
 
     /// The same in words.
-    fn reason(self) -> &'static str {
+    pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Finished => "finished",
             Self::ClientGone { last_data: false } => "client aborted",
@@ -201,6 +231,7 @@ impl Close {
             Self::NoResources => "out of descriptors, ports, memory or permission",
             Self::MemberDown => "member was marked down",
             Self::OperatorDrain => "drain deadline",
+            Self::OperatorKilled => "ended by an operator",
             Self::Unreadable => "the client does not speak the virtual server's protocol",
             Self::LoginFailed => "the log-in was refused",
         }

@@ -65,7 +65,7 @@ type MakeEnd = fn() -> End;
 pub(crate) trait Watch {
     fn patience(&self) -> Patience;
     /// Told about bytes as they pass.
-    fn moved(&self, up: Moved, down: Moved);
+    fn moved(&self, up: Moved, down: Moved, at: Instant);
     /// Ready when the connection is to end. Asked on every poll.
     fn poll_cut(&self) -> Poll<Cut>;
     /// Wants to see every byte: nothing may go past it through a kernel pipe.
@@ -193,7 +193,7 @@ impl Relay {
             if down.reads > 0 {
                 self.up.begin_answer();
             }
-            watch.moved(up, down);
+            watch.moved(up, down, self.active);
         } else if self.up.take_wrote() | self.down.take_wrote() {
             self.active = Instant::now();
         }

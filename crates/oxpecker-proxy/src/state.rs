@@ -4,12 +4,18 @@
 //! The objects are immutable snapshots: a reload builds new ones around the counts of the old,
 //! and connections that began under an old snapshot keep it until they end.
 
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use oxpecker_balance::balancer::{Balancer, Change};
+use jiff::Timestamp;
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, fstat};
+use oxpecker_balance::balancer::{Balancer, Cause, Change};
 use oxpecker_balance::spec::{Health, MemberId, Now, PoolId, TableId};
 use oxpecker_config::model::{self, Host, ServiceDown};
 use tokio::sync::Notify;
@@ -17,7 +23,11 @@ use tokio::sync::Notify;
 use crate::aware;
 use crate::aware::tags::Tags;
 use crate::connection::registry::{Cut, Registry};
-use crate::counters::Traffic;
+use crate::control::Who;
+use crate::control::changes::Changes;
+use crate::control::endings::Endings;
+use crate::control::events::{EventKind, Events};
+use crate::counters::{Base, MemberCounters, PoolCounters, Traffic, VirtualCounters};
 use crate::limit::{Limit, Queue};
 use crate::log::Log;
 use crate::quota::OncePer;
@@ -40,6 +50,31 @@ pub(crate) struct Shared {
     pub(crate) warnings: Warnings,
     /// What certificate authorities are to be answered.
     pub(crate) challenges: Arc<Challenges>,
+    pub(crate) endings: Endings,
+    /// What an operator may want to know.
+    pub(crate) events: Arc<Events>,
+    /// What operators changed at run time.
+    pub(crate) changes: Changes,
+    pub(crate) reloads: Reloads,
+    draining: AtomicBool,
+    pub(crate) begun: Timestamp,
+    descriptors: Option<OwnedFd>,
+}
+
+/// How the last reload went.
+#[derive(Debug, Default)]
+pub(crate) struct Reloads(Mutex<Option<(Timestamp, bool)>>);
+
+impl Reloads {
+    pub(crate) fn note(&self, succeeded: bool) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((Timestamp::now(), succeeded));
+    }
+
+    /// When, and whether it succeeded.
+    pub(crate) fn last(&self) -> Option<(Timestamp, bool)> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Warnings that one bad minute could repeat a thousand times.
@@ -65,6 +100,7 @@ pub(crate) struct VirtualState {
     pub(crate) table: Option<TableId>,
     pub(crate) connections: Arc<Limit>,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) counters: Arc<VirtualCounters>,
     pub(crate) tls: Arc<TlsSides>,
     /// Keys of self-routing handles; `None` = only the registry knows where handles belong.
     pub(crate) tags: Option<Arc<Tags>>,
@@ -73,6 +109,15 @@ pub(crate) struct VirtualState {
 }
 
 impl VirtualState {
+    /// False while an operator has closed its listeners.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.counters.is_listening()
+    }
+
+    pub(crate) fn set_listening(&self, on: bool) {
+        self.counters.set_listening(on);
+    }
+
     /// Where a client goes whose TLS asks for `name`, if not to the virtual server's own pool.
     pub(crate) fn pool_for(&self, name: &str) -> Option<&Arc<PoolState>> {
         self.sni_routes.iter().find(|(pattern, _)| name_fits(pattern, name)).map(|(_, pool)| pool)
@@ -85,6 +130,7 @@ pub(crate) struct PoolState {
     pub(crate) config: model::Pool,
     pub(crate) members: Vec<Arc<MemberState>>,
     pub(crate) queue: Arc<Queue>,
+    pub(crate) counters: Arc<PoolCounters>,
     /// Which of the source addresses is next.
     pub(crate) source_turn: AtomicUsize,
     /// Probes go through TLS.
@@ -99,6 +145,7 @@ pub(crate) struct MemberState {
     pub(crate) node: Arc<NodeState>,
     pub(crate) port: u16,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) counters: Arc<MemberCounters>,
     /// A client could not connect: look at once, not at the next interval.
     pub(crate) probe_now: Arc<Notify>,
     pub(crate) tls_failed: OncePer,
@@ -110,12 +157,21 @@ pub(crate) struct MemberState {
 pub(crate) struct NodeState {
     pub(crate) name: String,
     pub(crate) host: Host,
+    pub(crate) description: String,
     address: RwLock<Option<IpAddr>>,
+    /// What its members had moved at the last reset.
+    pub(crate) base: Base,
 }
 
 impl NodeState {
-    pub(crate) fn new(name: &str, host: &Host, address: Option<IpAddr>) -> Self {
-        Self { name: name.to_owned(), host: host.clone(), address: RwLock::new(address) }
+    pub(crate) fn new(node: &model::Node, address: Option<IpAddr>) -> Self {
+        Self {
+            name: node.name.clone(),
+            host: node.address.clone(),
+            description: node.description.clone(),
+            address: RwLock::new(address),
+            base: Base::default(),
+        }
     }
 
     /// `None` while a name was never resolved.
@@ -152,11 +208,18 @@ impl Shared {
             started: Instant::now(),
             log,
             connections,
-            registries: (0..workers).map(|_| Arc::default()).collect(),
+            registries: (0..workers).map(|n| Arc::new(Registry::new(n, workers))).collect(),
             topology: RwLock::default(),
             sessions: aware::registry::Registry::default(),
             warnings: Warnings::default(),
             challenges: Arc::default(),
+            endings: Endings::default(),
+            events: Arc::default(),
+            changes: Changes::default(),
+            reloads: Reloads::default(),
+            draining: AtomicBool::new(false),
+            begun: Timestamp::now(),
+            descriptors: File::open("/proc/self/fd").map(OwnedFd::from).ok(),
         }
     }
 
@@ -191,6 +254,42 @@ impl Shared {
         self.registries.iter().map(|registry| registry.len()).sum()
     }
 
+    /// Notes what somebody did, with what they said about it.
+    pub(crate) fn note(&self, who: &Who, kind: EventKind, subject: &str, text: &str) {
+        match who.why() {
+            None => self.events.note(who.as_str(), kind, subject, text),
+            Some(why) => self.events.note(who.as_str(), kind, subject, &format!("{text} ({why})")),
+        }
+    }
+
+    pub(crate) fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Descriptors that are open now.
+    pub(crate) fn descriptors(&self) -> Option<u64> {
+        let directory = self.descriptors.as_ref()?;
+        // Newer kernels (6.2) tell the number as the directory's size.
+        let size = fstat(directory).ok()?.st_size;
+        match u64::try_from(size) {
+            Ok(size) if size > 0 => Some(size),
+            _ => {
+                let flags = OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+                let mut all = Dir::openat(directory, ".", flags, Mode::empty()).ok()?;
+                // But for `.`, `..` and the one that is used to look.
+                Some((all.iter().count() as u64).saturating_sub(3))
+            }
+        }
+    }
+
     /// Logs a change of health and does what the pool wants done.
     pub(crate) fn health_changed(&self, change: &Change, reason: &str) {
         let topology = self.topology();
@@ -198,8 +297,12 @@ impl Shared {
             topology.pools.iter().find_map(|pool| Some((pool, pool.member(change.member)?)));
         // A probe may end just after a reload removed its member.
         let Some((pool, member)) = found else { return };
+        member.counters.health_changed(change.to, reason, self.now());
         let (from, to) = (word(change.from), word(change.to));
         let (pool_name, member_name) = (&pool.config.name, &member.name);
+        let subject = format!("{pool_name}/{member_name}");
+        let text = format!("{from} → {to}: {reason}");
+        self.events.note(judge(change.cause), EventKind::Health, &subject, &text);
         if change.to == Health::Down {
             tracing::warn!(pool = %pool_name, member = %member_name, from, to, reason, "member is down");
             let cut = match pool.config.service_down {
@@ -216,12 +319,25 @@ impl Shared {
                         action = ?pool.config.service_down,
                         "ended the connections of a member that is down"
                     );
+                    let text = format!(
+                        "{connections} connections ended: the member is down (service_down)"
+                    );
+                    self.events.note("gateway", EventKind::ConnectionsEnded, &subject, &text);
                 }
             }
         } else {
             tracing::info!(pool = %pool_name, member = %member_name, from, to, reason, "member changed health");
             pool.queue.first_may_try();
         }
+    }
+}
+
+/// Who brought a change of health about, in the words of events.
+fn judge(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Probe => "monitor",
+        Cause::ConnectFailures | Cause::Connected => "clients",
+        Cause::RetryAfterFailures | Cause::AdminState { .. } => "gateway",
     }
 }
 

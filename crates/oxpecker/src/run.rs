@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 use oxpecker_admin::Admin;
-use oxpecker_config::Diagnostic;
 use oxpecker_config::model::Config;
+use oxpecker_config::{Diagnostic, Severity};
 use oxpecker_delivery::Delivery;
-use oxpecker_proxy::control::{Request, Wanted};
+use oxpecker_proxy::control::{CommandError, Request, Who};
 use oxpecker_proxy::{Gateway, Log};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -51,8 +51,9 @@ pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result
         // Signals are caught before anything listens: none may kill a half-started gateway.
         let signals = Signals::new()?;
         let config = &checked.config;
-        let mut gateway =
-            Gateway::start(config, log.clone(), inherited).await.context("failed to start")?;
+        let state = config.admin.as_ref().and_then(|admin| admin.state_file.as_deref());
+        let started = Gateway::start_with(config, log.clone(), inherited, state).await;
+        let mut gateway = started.context("failed to start")?;
         let (control, requests) = gateway.control();
         let mut admin = Admin::new(control);
         let prepared = admin::prepare(&admin, &checked, &identity).context("failed to start")?;
@@ -69,12 +70,11 @@ pub(crate) fn run(paths: &[PathBuf], pidfile: Option<PathBuf>) -> anyhow::Result
             identity,
             log: log.clone(),
             gateway,
-            requests,
             admin,
             delivery,
             notifier,
         };
-        let exit = process.serve(signals).await?;
+        let exit = process.serve(signals, requests).await?;
         process.admin.stop().await;
         delivery::stop(process.delivery, &log);
         anyhow::Ok(exit)
@@ -89,7 +89,6 @@ struct Process {
     identity: Identity,
     log: Log,
     gateway: Gateway,
-    requests: mpsc::Receiver<Request>,
     admin: Admin,
     delivery: Delivery,
     notifier: Notifier,
@@ -128,7 +127,11 @@ impl Signals {
 }
 
 impl Process {
-    async fn serve(&mut self, mut signals: Signals) -> anyhow::Result<Exit> {
+    async fn serve(
+        &mut self,
+        mut signals: Signals,
+        mut requests: mpsc::Receiver<Request>,
+    ) -> anyhow::Result<Exit> {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             pid = std::process::id(),
@@ -137,62 +140,64 @@ impl Process {
         );
         self.notifier.ready(&self.status());
         let mut watchdog = Watchdog::from_environment();
-        loop {
+        let drains = loop {
             tokio::select! {
-                _ = signals.hangup.recv() => {
-                    let _ = self.reload().await;
+                _ = signals.hangup.recv() => drop(self.reload(&Who::new("signal")).await),
+                Some(request) = requests.recv() => {
+                    if let Some(Request { who, answer, .. }) = self.gateway.answer(request).await {
+                        // Whoever asked may have gone meanwhile.
+                        let _ = answer.send(self.reload(&who).await.map_err(CommandError::Refused));
+                    }
                 }
-                Some(request) = self.requests.recv() => self.answer(request).await,
                 _ = signals.user1.recv() => self.log.reopen(),
                 _ = signals.user2.recv() => {
                     tracing::warn!("signal USR2 does nothing; HUP reloads, USR1 opens log files anew");
                 }
-                _ = signals.terminate.recv() => return Ok(self.drain(&mut signals).await),
-                _ = signals.quit.recv() => return Ok(self.drain(&mut signals).await),
-                _ = signals.interrupt.recv() => return Ok(self.stop_now().await),
+                _ = signals.terminate.recv() => break true,
+                _ = signals.quit.recv() => break true,
+                _ = signals.interrupt.recv() => break false,
                 () = watchdog.due() => watchdog.feed(&self.gateway, &self.notifier).await,
             }
-        }
-    }
-
-    /// What the admin side cannot do by itself.
-    async fn answer(&mut self, request: Request) {
-        let result = match request.what {
-            Wanted::Reload => self.reload().await.map_err(|error| format!("{error:#}")),
         };
-        // Whoever asked may be gone.
-        let _ = request.answer.send(result);
+        // From here on nobody is answered: who asks for a change is told that this ends.
+        drop(requests);
+        Ok(if drains { self.drain(&mut signals).await } else { self.stop_now().await })
     }
 
     /// All or nothing: whatever is wrong, the running configuration stays.
-    async fn reload(&mut self) -> anyhow::Result<()> {
-        tracing::info!("reloading");
+    async fn reload(&mut self, who: &Who) -> Result<(), String> {
+        tracing::info!(who = who.as_str(), "reloading");
         self.notifier.reloading();
-        let result = self.try_reload().await;
+        let result = self.try_reload(who).await.map_err(|error| format!("{error:#}"));
         match &result {
             Ok(()) => tracing::info!(virtual_servers = self.config.virtuals.len(), "reloaded"),
             Err(error) => {
-                tracing::error!(error = %format!("{error:#}"), "reload failed, keeping the running configuration");
+                tracing::error!(error, "reload failed, keeping the running configuration");
             }
         }
+        self.gateway.reloaded(who, result.as_ref().copied().map_err(String::as_str));
         self.log.reopen();
         self.notifier.ready(&self.status());
         result
     }
 
-    async fn try_reload(&mut self) -> anyhow::Result<()> {
+    async fn try_reload(&mut self, who: &Who) -> anyhow::Result<()> {
         let checked = match self.files.load_all()? {
             Ok(checked) => checked,
             Err(diagnostics) => {
                 for diagnostic in &diagnostics {
                     log_diagnostic(diagnostic);
                 }
-                anyhow::bail!("the new configuration has errors");
+                let is_error = |known: &&Diagnostic| known.severity == Severity::Error;
+                let first = diagnostics.iter().find(is_error).map_or_else(String::new, |first| {
+                    format!(": {}:{}: {}", first.file, first.line, first.message)
+                });
+                anyhow::bail!("the new configuration has errors{first}");
             }
         };
         let delivery = self.delivery.prepare(delivery::settings(&checked.config))?;
         let admin = admin::prepare(&self.admin, &checked, &self.identity)?;
-        self.gateway.apply(&checked.config).await?;
+        self.gateway.apply(&checked.config, who).await?;
         self.delivery.install(delivery);
         self.admin.install(admin);
         report_warnings(&checked.warnings);
@@ -208,6 +213,7 @@ impl Process {
         let (delay, timeout) = (process.drain_delay, process.drain_timeout);
         let open = self.gateway.open_connections();
         tracing::info!(connections = open, ?delay, ?timeout, "draining");
+        self.gateway.begin_drain(&Who::new("signal"));
         self.notifier.stopping(&format!("draining {open} connections"));
         let cut = tokio::select! {
             drained = async {
@@ -258,10 +264,10 @@ fn log_diagnostic(diagnostic: &Diagnostic) {
     let place = format!("{}:{}:{}", diagnostic.file, diagnostic.line, diagnostic.column);
     let help = diagnostic.help.as_deref().unwrap_or("-");
     match diagnostic.severity {
-        oxpecker_config::Severity::Error => {
+        Severity::Error => {
             tracing::error!(place, help, "configuration: {}", diagnostic.message);
         }
-        oxpecker_config::Severity::Warning => {
+        Severity::Warning => {
             tracing::warn!(place, help, "configuration: {}", diagnostic.message);
         }
     }
@@ -277,6 +283,8 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         .virtuals
         .iter()
         .all(|v| reuses_port(&v.name).is_none_or(|before| before == v.reuse_port));
+    let state_file = |config: &Config| config.admin.as_ref().map(|admin| admin.state_file.clone());
+    let state_file_stays = state_file(old) == state_file(new);
     let (old, new) = (&old.process, &new.process);
     let mut keys = Vec::new();
     let mut compare = |same: bool, key| {
@@ -290,6 +298,7 @@ fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     compare(old.chroot == new.chroot, "process.chroot");
     compare(old.pidfile == new.pidfile, "process.pidfile");
     compare(reuse_port_stays, "virtual.reuse_port");
+    compare(state_file_stays, "admin.state_file");
     keys
 }
 

@@ -1,7 +1,8 @@
-//! What requests bring: bodies and queries, with words for what is wrong with them.
+//! What requests bring: names in the path, what stands behind `?`, bodies; with words for what is
+//! wrong with them.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -43,6 +44,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
             Ok(Query(asked)) => Ok(Self(asked)),
             Err(rejection) => Err(Refusal::bad_request(rejection.body_text())
                 .help("/openapi.json names what may stand behind `?`")),
+        }
+    }
+}
+
+/// Names in the path.
+#[derive(Debug)]
+pub(crate) struct At<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for At<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(at)) => Ok(Self(at)),
+            Err(rejection) => Err(Refusal::bad_request(rejection.body_text())),
         }
     }
 }

@@ -445,12 +445,32 @@ fn peaks_and_totals_count_per_member_node_and_pool() {
     assert_eq!(load, Load { member: 2, node: 4, pool: 4 }); // the closing one included
     lab.choose();
     lab.close_all();
-    let counts = |open, open_max, total| Counts { open, open_max, total };
+    let counts = |open, open_max, total, total_ever| Counts { open, open_max, total, total_ever };
     assert_eq!((lab.view("a").open_max, lab.view("a").total), (3, 3));
-    assert_eq!(lab.balancer.nodes()[0].counts, counts(0, 4, 5));
-    assert_eq!(lab.balancer.pools()[0].counts, counts(0, 4, 5));
+    assert_eq!(lab.balancer.nodes()[0].counts, counts(0, 4, 5, 5));
+    assert_eq!(lab.balancer.pools()[0].counts, counts(0, 4, 5, 5));
     lab.choose();
     lab.balancer.reset_counters();
-    assert_eq!(lab.balancer.nodes()[0].counts, counts(1, 1, 0));
-    assert_eq!(lab.balancer.pools()[0].counts, counts(1, 1, 0));
+    assert_eq!(lab.balancer.nodes()[0].counts, counts(1, 1, 0, 6));
+    assert_eq!(lab.balancer.pools()[0].counts, counts(1, 1, 0, 6));
+}
+
+#[test]
+fn a_reset_of_one_object_leaves_the_others() {
+    let mut lab = Lab::new(Method::RoundRobin, "a@one b@two");
+    lab.tell("a+ b+");
+    lab.at_once(4);
+    lab.close_all();
+    let a = lab.view("a").id;
+    assert!(lab.balancer.reset_member(a));
+    assert_eq!((lab.view("a").total, lab.view("a").total_ever), (0, 2));
+    assert_eq!((lab.view("b").total, lab.balancer.pools()[0].counts.total), (2, 4));
+    assert!(lab.balancer.reset_node("two"));
+    assert!(!lab.balancer.reset_node("three"));
+    let totals: Vec<_> = lab.balancer.nodes().iter().map(|node| node.counts.total).collect();
+    assert_eq!(totals, [2, 0]);
+    let pool = lab.balancer.pools()[0].id;
+    assert!(lab.balancer.reset_pool(pool));
+    assert_eq!((lab.view("b").total, lab.balancer.pools()[0].counts.total), (0, 0));
+    assert!(!lab.balancer.reset_member(MemberId(99)));
 }

@@ -29,7 +29,7 @@ const HASH_CHARS: usize = 86;
 const SALT_CHARS_MAX: usize = 16;
 
 /// Paths that are the API's and the page's own.
-const TAKEN: &[&str] = &["/api", "/livez", "/readyz", "/metrics", "/openapi.json", "/ui"];
+const TAKEN: &[&str] = &["/api", "/livez", "/readyz", "/metrics", "/openapi.json", "/ui", "/login"];
 
 pub(crate) struct AdminRead {
     pub(crate) admin: Admin,

@@ -98,25 +98,14 @@ pub(crate) fn address(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<IpAddr> {
 /// The address of a node.
 pub(crate) fn host(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Host> {
     let found = filled(ctx, val)?;
-    let bare = found.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&found);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        if address.is_unspecified() || address.is_multicast() {
+    match parse_host(&found) {
+        Ok(host) => return Some(host),
+        Err(BadHost::Unreachable) => {
             let message =
                 format!("`{}` cannot be `{found}`: nobody can connect to it", val.doc.key);
             return bad(ctx, val, message, "");
         }
-        return Some(Host::Ip(address));
-    }
-    let good_label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-    };
-    let name = found.strip_suffix('.').unwrap_or(&found);
-    // A name made of digits alone is an address gone wrong.
-    let looks_numeric = name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if name.len() <= 253 && !looks_numeric && name.split('.').all(good_label) {
-        return Some(Host::Name(found));
+        Err(BadHost::NoHost) => {}
     }
     let help = match found.rsplit_once(':') {
         Some((_, port)) if port.parse::<u16>().is_ok() => {
@@ -125,4 +114,31 @@ pub(crate) fn host(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Host> {
         _ => "",
     };
     must_be(ctx, val, &found, help)
+}
+
+/// Why a text is no host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BadHost {
+    /// An address that is never anybody's.
+    Unreachable,
+    NoHost,
+}
+
+/// An address or a name, as it stands in a file or in a request.
+pub(crate) fn parse_host(found: &str) -> Result<Host, BadHost> {
+    let bare = found.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(found);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        let unreachable = address.is_unspecified() || address.is_multicast();
+        return if unreachable { Err(BadHost::Unreachable) } else { Ok(Host::Ip(address)) };
+    }
+    let good_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let name = found.strip_suffix('.').unwrap_or(found);
+    // A name made of digits alone is an address gone wrong.
+    let looks_numeric = name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let good = name.len() <= 253 && !looks_numeric && name.split('.').all(good_label);
+    if good { Ok(Host::Name(found.to_owned())) } else { Err(BadHost::NoHost) }
 }

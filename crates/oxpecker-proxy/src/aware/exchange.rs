@@ -284,7 +284,7 @@ impl<'a> Exchange<'a> {
         shared.sessions.unreadable.fetch_add(1, Ordering::Relaxed);
         let strict = self.session.policy.config.strict_protocol || self.credentials.is_some();
         tracing::debug!(
-            client = %self.session.client, virtual_server = %self.session.policy.config.name,
+            client = %self.session.client(), virtual_server = %self.session.policy.config.name,
             %fault, strict, "a client's message could not be read"
         );
         if strict {
@@ -321,6 +321,7 @@ impl<'a> Exchange<'a> {
                 Err(refusal) => return self.refuse(whole, refusal).await,
             };
             self.current = index;
+            self.session.registered.conn.set_guest_of(self.lines[index].member.id);
             if !stripped {
                 self.shorter =
                     route::strip(&mut self.held, self.calls.call(), self.tags.as_deref());
@@ -337,7 +338,7 @@ impl<'a> Exchange<'a> {
                 Failed::Leaving => {
                     self.session.particulars().tried.push(member.id);
                     tracing::info!(
-                        member = %member.name, client = %self.session.client,
+                        member = %member.name, client = %self.session.client(),
                         "the coordinator is leaving; the session goes to another one"
                     );
                     if self.session.tried().len() < self.session.pool.members.len() {
@@ -352,7 +353,7 @@ impl<'a> Exchange<'a> {
                     let line = self.lines.remove(index);
                     self.current = 0;
                     tracing::debug!(
-                        member = %line.member.name, client = %self.session.client,
+                        member = %line.member.name, client = %self.session.client(),
                         "the connection to a coordinator was lost"
                     );
                     drop(line);

@@ -11,6 +11,7 @@ use std::task::Poll;
 use oxpecker_wire::sasl::{self, Status};
 use oxpecker_wire::scan::frames::Frames;
 use oxpecker_wire::scan::{CallScanner, Dialect, Fault, Progress, ReplyScanner};
+use tokio::time::Instant;
 
 use super::learn::Memory;
 use super::place::Place;
@@ -176,8 +177,8 @@ impl Watch for Follow<'_> {
         self.session.patience()
     }
 
-    fn moved(&self, up: Moved, down: Moved) {
-        self.session.moved(up, down);
+    fn moved(&self, up: Moved, down: Moved, at: Instant) {
+        self.session.moved(up, down, at);
     }
 
     fn poll_cut(&self) -> Poll<Cut> {
@@ -200,7 +201,7 @@ impl Watch for Follow<'_> {
             self.blind = true;
             self.session.worker.shared.sessions.unreadable.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(
-                client = %self.session.client, %fault,
+                client = %self.session.client(), %fault,
                 "messages behind a log-in cannot be read; the connection is passed on unread"
             );
         }

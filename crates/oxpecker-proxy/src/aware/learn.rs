@@ -55,7 +55,7 @@ impl Memory {
         Self {
             shared: Arc::clone(&session.worker.shared),
             policy: Arc::clone(&session.policy),
-            client: session.client.to_string(),
+            client: session.client().to_string(),
             login: login.map(Into::into),
             uses: Vec::new(),
             last: None,

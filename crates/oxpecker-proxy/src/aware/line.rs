@@ -135,7 +135,7 @@ impl Line {
             persisted,
         };
         // A member that goes down takes its line with it, not the client.
-        session.registered.conn.set_member(None);
+        session.registered.conn.set_guest_of(member.id);
         Self::counted(endpoint, member, lease)
     }
 

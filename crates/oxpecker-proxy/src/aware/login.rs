@@ -138,7 +138,7 @@ async fn log_in(
             }
             Err(error @ (LoginError::Refused(_) | LoginError::NotSasl)) => {
                 tracing::debug!(
-                    client = %session.client, member = %line.member.name, %error,
+                    client = %session.client(), member = %line.member.name, %error,
                     "a client's log-in failed"
                 );
                 return refuse(client, &error.to_string()).await;

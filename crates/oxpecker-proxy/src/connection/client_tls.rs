@@ -109,7 +109,7 @@ async fn accept(session: &mut Session, client: &mut Option<Endpoint>) -> Result<
         Err(_) => format!("not complete within {patience:?}"),
     };
     tracing::debug!(
-        client = %session.client, virtual_server = %policy.config.name, reason = failed,
+        client = %session.client(), virtual_server = %policy.config.name, reason = failed,
         "TLS handshake with a client failed"
     );
     Err(Close::TlsFailed)

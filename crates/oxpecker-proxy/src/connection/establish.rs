@@ -15,8 +15,9 @@ use tokio::time::{Instant, timeout};
 
 use super::Session;
 use super::client_tls;
+use super::cut_close;
 use super::prelude;
-use super::registry::Cut;
+use crate::counters::add;
 use crate::endpoint::Endpoint;
 use crate::record::{ClientAddr, Close};
 use crate::relay::Relay;
@@ -71,10 +72,7 @@ pub(super) async fn establish(session: &mut Session, client: Endpoint) -> Result
     let mut client = Some(client);
     let result = tokio::select! {
         result = admit_and_connect(session, &mut client) => result,
-        cut = conn.cut() => Err(match cut {
-            Cut::Drain => Close::OperatorDrain,
-            Cut::MemberDown | Cut::Drop | Cut::Reselect => Close::MemberDown,
-        }),
+        cut = conn.cut() => Err(cut_close(cut)),
     };
     match (result, client) {
         (Ok(member), Some(client)) => Ok(Relay::new(client, member)),
@@ -131,7 +129,7 @@ async fn admit_and_connect(
 }
 
 fn is_allowed(session: &Session) -> bool {
-    let ClientAddr::Ip(_) = &session.client else { return true };
+    let ClientAddr::Ip(_) = session.client() else { return true };
     let ip = session.client_ip();
     let config = &session.policy.config;
     let denied = config.deny.iter().any(|net| net.contains(&ip));
@@ -162,9 +160,10 @@ pub(crate) async fn connect_some_member(
                 if let Some(change) = change {
                     shared.health_changed(&change, "a client connected");
                 }
+                member.counters.connects.add(began.elapsed());
                 *session.connected.get_or_insert_default() += began.elapsed();
                 tracing::trace!(
-                    client = %session.client, virtual_server = %policy.config.name,
+                    client = %session.client(), virtual_server = %policy.config.name,
                     member = %member.name, "connected"
                 );
                 return Ok(endpoint);
@@ -197,6 +196,7 @@ pub(crate) async fn connect_some_member(
         };
         // Only what says something about the member counts against it.
         if close != Close::NoResources {
+            add(&member.counters.connect_failures);
             let change = shared.balancer().connect_failed(member.id, shared.now());
             member.probe_now.notify_one();
             if let Some(change) = change {
@@ -213,6 +213,7 @@ pub(crate) async fn connect_some_member(
         }
         attempts_left -= 1;
         session.counts.retries += 1;
+        add(&member.counters.retries);
         let seen_before = session.tried().contains(&member.id);
         if pool.config.redispatch {
             session.leave_member();
@@ -230,8 +231,10 @@ pub(crate) async fn connect_member(
     member: &MemberState,
 ) -> Result<Endpoint, Close> {
     let shared = &session.worker.shared;
+    let began = Instant::now();
     let change = match reach(session, client, member).await {
         Ok(endpoint) => {
+            member.counters.connects.add(began.elapsed());
             let change = shared.balancer().connected(member.id, shared.now());
             if let Some(change) = change {
                 shared.health_changed(&change, "a client connected");
@@ -245,6 +248,7 @@ pub(crate) async fn connect_member(
             | ConnectError::Resources(_),
         ) => return Err(Close::NoResources),
         Err(error) => {
+            add(&member.counters.connect_failures);
             member.probe_now.notify_one();
             let change = shared.balancer().connect_failed(member.id, shared.now());
             change.map(|change| (change, format!("clients could not connect: {error}")))
@@ -276,6 +280,7 @@ async fn reach(
     match result {
         Ok(tls) => Ok(Endpoint::Tls(Box::new(tls))),
         Err(reason) => {
+            add(&member.counters.tls_failures);
             if let Some(held_back) = member.tls_failed.minute() {
                 tracing::warn!(
                     pool = %session.pool.config.name, member = %member.name, reason, held_back,
@@ -324,7 +329,9 @@ async fn choose(session: &mut Session, client: &Stream) -> Result<(), Close> {
         }
         () = client_left(client) => return Err(Close::ClientLeftQueue),
     }
-    *session.queued.get_or_insert_default() += began.elapsed();
+    let waited = began.elapsed();
+    queue.waited(waited);
+    *session.queued.get_or_insert_default() += waited;
     Ok(())
 }
 
@@ -341,13 +348,9 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
     let policy = &session.policy;
     let shared = &session.worker.shared;
     let client = session.client_ip();
-    let request = Request {
-        pool: session.pool.id,
-        client,
-        table: policy.table,
-        tried: session.tried(),
-        now: shared.now(),
-    };
+    let now = shared.now();
+    let request =
+        Request { pool: session.pool.id, client, table: policy.table, tried: session.tried(), now };
     let choice = {
         let mut balancer = shared.balancer();
         if session.pool.config.method == Method::LeastOperations {
@@ -361,15 +364,21 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
     session.lease = Some(member);
     session.counts.pool = load.pool;
     session.counts.member = load.member;
-    let before = session.last_member.as_ref().map(|member| member.id);
-    session.counts.redispatched |= before.is_some_and(|before| before != member);
+    if let Some(before) = session.last_member.as_ref().filter(|before| before.id != member) {
+        // Given up for another one, not just another one for another session.
+        if session.tried().contains(&before.id) {
+            add(&before.counters.redispatches);
+        }
+        session.counts.redispatched = true;
+    }
     // A reload may have added the member while this connection kept the pool of before.
     session.last_member = session.pool.member(member).cloned().or_else(|| shared.member(member));
     session.registered.conn.set_member(Some(member));
-    if session.last_member.is_none() {
+    let Some(member) = &session.last_member else {
         session.release();
         return Err(Refusal::NoUsableMember);
-    }
+    };
+    member.counters.chosen(now);
     Ok(())
 }
 
@@ -377,7 +386,7 @@ async fn connect(session: &Session, member: &MemberState) -> Result<Stream, Conn
     let to = member.address().ok_or(ConnectError::Unresolved)?;
     let config = &session.pool.config;
     let profile = &session.policy.config.protocol_profile;
-    let transparent = match (&session.client, config.transparent) {
+    let transparent = match (session.client(), config.transparent) {
         (ClientAddr::Ip(client), true) => Some(SocketAddr::new(client.ip().to_canonical(), 0)),
         _ => None,
     };

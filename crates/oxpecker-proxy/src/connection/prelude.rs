@@ -15,7 +15,7 @@ use crate::socket::Stream;
 /// Takes exactly the header off the stream and believes what it says of the client.
 pub(super) async fn receive(session: &mut Session, client: &Stream) -> Result<(), Close> {
     let networks = session.policy.config.accept_proxy.as_deref().unwrap_or_default();
-    if let ClientAddr::Ip(_) = &session.client
+    if let ClientAddr::Ip(_) = session.client()
         && !networks.iter().any(|net| net.contains(&session.client_ip()))
     {
         return Err(Close::Denied);
@@ -24,7 +24,7 @@ pub(super) async fn receive(session: &mut Session, client: &Stream) -> Result<()
     match timeout(patience, read_header(client)).await {
         Ok(Ok(Parsed::Complete { source, destination, .. })) => {
             if let Some(source) = source {
-                session.client = ClientAddr::Ip(source);
+                session.registered.conn.set_client(ClientAddr::Ip(source));
             }
             if destination.is_some() {
                 session.particulars().destination = destination;
@@ -33,7 +33,7 @@ pub(super) async fn receive(session: &mut Session, client: &Stream) -> Result<()
         }
         Ok(Ok(Parsed::Incomplete { .. })) | Err(_) => Err(Close::BadPrelude),
         Ok(Err(error)) => {
-            tracing::debug!(client = %session.client, %error, "bad PROXY header");
+            tracing::debug!(client = %session.client(), %error, "bad PROXY header");
             Err(Close::BadPrelude)
         }
     }
@@ -66,14 +66,14 @@ pub(super) async fn send(
 ) -> io::Result<()> {
     let version = wire_version(version);
     let mut header = Vec::new();
-    match &session.client {
+    match session.client() {
         ClientAddr::Ip(source) => {
             let local = || client.socket().local_addr().ok()?.as_socket();
             let named =
                 session.particulars.as_ref().and_then(|particulars| particulars.destination);
             let destination = named.or_else(local);
             let destination = destination.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
-            proxy_header::write(version, *source, destination, &mut header);
+            proxy_header::write(version, source, destination, &mut header);
         }
         // There is no address to tell.
         ClientAddr::Unix => proxy_header::write_local(version, &mut header),

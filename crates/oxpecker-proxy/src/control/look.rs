@@ -1,20 +1,52 @@
 //! Snapshots of what is configured, open and measured.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::sys::resource::{Resource, getrlimit};
 use oxpecker_balance::balancer::{self, Balancer};
-use oxpecker_config::model::{Host, Method, Protocol, VirtualKind};
+use oxpecker_balance::spec::Now;
+use oxpecker_config::model::{Host, Method, Probe, Protocol, VirtualKind};
 
 use super::Handle;
 use super::view::{
-    CountsView, MemberView, NodeView, PoolView, ProbeView, TrafficView, VirtualView,
+    CountsView, EndingView, HistogramView, LeavingView, MemberView, NodeView, PoolView, ProbeView,
+    Status, TrafficView, VirtualView,
 };
 use crate::aware::{OperationView, SessionView};
-use crate::counters::Traffic;
+use crate::counters::{BOUNDS, Histogram, Moved};
 use crate::limit::Limit;
 use crate::listener::ListenerKey;
 use crate::state::{MemberState, NodeState, PoolState, Topology, VirtualState};
 use crate::tls::{self, CertificateStatus};
 
 impl Handle {
+    /// The process as a whole.
+    pub fn status(&self) -> Status {
+        let shared = &self.shared;
+        let last = shared.reloads.last();
+        Status {
+            started: shared.begun,
+            uptime: shared.uptime(),
+            worker_threads: shared.registries.len(),
+            connections: limit_view(&shared.connections),
+            connections_max: shared.connections.max(),
+            descriptors_open: shared.descriptors().unwrap_or(0),
+            descriptors_max: getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft),
+            draining: shared.is_draining(),
+            last_reload: last.map(|(at, _)| at),
+            last_reload_failed: last.is_some_and(|(_, succeeded)| !succeeded),
+            changes: shared.changes.edits().len(),
+            unsaved_changes: shared.changes.unsaved(),
+            unreadable_messages: shared.sessions.unreadable.load(Ordering::Relaxed),
+            handle_searches: shared.sessions.searches.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The last connections that did not end in order, the newest first.
+    pub fn endings(&self, limit: usize) -> Vec<EndingView> {
+        self.shared.endings.newest(limit)
+    }
+
     /// In the order of the configuration.
     pub fn virtuals(&self) -> Vec<VirtualView> {
         let topology = self.shared.topology();
@@ -28,23 +60,32 @@ impl Handle {
         let balancer = self.shared.balancer();
         let now = self.shared.now();
         let counts = balancer.pools();
+        let leaving = balancer.leaving();
         let view = |pool: &std::sync::Arc<PoolState>| {
             let counts = counts.iter().find(|counts| counts.id == pool.id)?;
             let members = pool.members.iter().filter_map(|member| {
                 let view = balancer.member(member.id)?;
-                Some(member_view(&pool.config.name, member, view, now.0))
+                Some(member_view(pool, member, view, now))
             });
+            let leaving = leaving
+                .iter()
+                .filter(|view| view.pool == pool.id)
+                .map(|view| LeavingView { name: view.name.clone(), connections: view.open });
+            let (queue_served, queue_time) = pool.queue.served();
             Some(PoolView {
                 name: pool.config.name.clone(),
                 description: pool.config.description.clone(),
                 method: method_word(pool.config.method),
                 connections: counts_view(counts.counts),
                 queue: pool.queue.waiting(),
-                queue_max_seen: 0,
+                queue_max_seen: pool.queue.peak(),
                 queue_limit: pool.config.queue_max,
+                queue_served,
+                queue_time,
                 monitor: pool.config.monitor.as_ref().map(|monitor| monitor.name.clone()),
-                refused: 0,
+                refused: pool.counters.refused(),
                 members: members.collect(),
+                leaving: leaving.collect(),
             })
         };
         topology.pools.iter().filter_map(view).collect()
@@ -90,25 +131,43 @@ fn virtual_view(policy: &VirtualState, balancer: &Balancer) -> VirtualView {
             Protocol::Hs2Http => "hs2-http",
         },
         pool: policy.pool.config.name.clone(),
+        sni_pools: sni_pools(policy),
+        listening: policy.is_listening(),
         connections: limit_view(&policy.connections),
         connections_max: config.connections_max,
-        traffic: traffic_view(&policy.traffic),
-        traffic_ever: traffic_view(&policy.traffic),
-        ends: Vec::new(),
+        traffic: traffic_view(policy.traffic.since_reset()),
+        traffic_ever: traffic_view(policy.traffic.sum()),
+        ends: policy.counters.ends(),
         persistence_entries: policy.table.map(|table| balancer.entries_len(table)),
         tls_client: policy.tls.server.is_some(),
         tls_server: policy.tls.client.is_some(),
     }
 }
 
+/// Each once, and not the virtual server's own.
+fn sni_pools(policy: &VirtualState) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (_, pool) in &policy.sni_routes {
+        let name = &pool.config.name;
+        if *name != policy.pool.config.name && !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
 fn member_view(
-    pool: &str,
+    pool: &PoolState,
     member: &MemberState,
     view: balancer::MemberView,
-    now: std::time::Duration,
+    now: Now,
 ) -> MemberView {
+    let counters = &member.counters;
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let span = counters.health(now);
+    let connect_times = histogram_view(&counters.connects);
     MemberView {
-        pool: pool.to_owned(),
+        pool: pool.config.name.clone(),
         name: member.name.clone(),
         node: member.node.name.clone(),
         address: member.address(),
@@ -116,56 +175,100 @@ fn member_view(
         admin_state: view.admin_state,
         health: view.health,
         health_cause: view.cause,
-        health_reason: String::new(),
-        health_since: now.saturating_sub(view.since.0),
+        health_reason: span.reason,
+        health_since: now.0.saturating_sub(view.since.0),
         weight: view.weight,
         priority: view.priority,
         connections: CountsView {
             open: view.open,
             open_max: view.open_max,
             total: view.total,
-            total_ever: view.total,
+            total_ever: view.total_ever,
         },
         connections_max: view.connections_max,
         node_connections: view.node_open,
-        traffic: traffic_view(&member.traffic),
-        traffic_ever: traffic_view(&member.traffic),
-        operations: member.operations.load(std::sync::atomic::Ordering::Relaxed),
-        probe: ProbeView::default(),
-        connects: 0,
-        connect_time: std::time::Duration::ZERO,
-        connect_failures: 0,
-        retries: 0,
-        redispatches: 0,
-        member_aborts: 0,
-        client_aborts: 0,
-        times_down: 0,
-        downtime: std::time::Duration::ZERO,
-        last_chosen: None,
+        traffic: traffic_view(member.traffic.since_reset()),
+        traffic_ever: traffic_view(member.traffic.sum()),
+        operations: member.operations.load(Ordering::Relaxed),
+        probe: probe_view(pool, member),
+        connects: connect_times.count(),
+        connect_time: connect_times.sum,
+        connect_times,
+        connect_failures: count(&counters.connect_failures),
+        tls_failures: count(&counters.tls_failures),
+        retries: count(&counters.retries),
+        redispatches: count(&counters.redispatches),
+        member_aborts: count(&counters.member_aborts),
+        client_aborts: count(&counters.client_aborts),
+        times_down: span.times_down,
+        downtime: span.downtime,
+        last_chosen: counters.last_chosen(now),
     }
 }
 
-fn node_view(node: &NodeState, topology: &Topology, counts: &[balancer::NodeView]) -> NodeView {
-    let members = topology.pools.iter().flat_map(|pool| &pool.members);
-    let mut traffic = TrafficView::default();
-    let mut operations = 0;
-    for member in members.filter(|member| member.node.name == node.name) {
-        traffic = traffic + traffic_view(&member.traffic);
-        operations = member.operations.load(std::sync::atomic::Ordering::Relaxed);
+fn probe_view(pool: &PoolState, member: &MemberState) -> ProbeView {
+    let Some(monitor) = &pool.config.monitor else { return ProbeView::default() };
+    let facts = member.counters.probe();
+    let times = histogram_view(&member.counters.probe_times);
+    let last = facts.last;
+    ProbeView {
+        kind: probe_word(&monitor.probe),
+        passed: facts.passed,
+        failed: facts.failed,
+        last: last.as_ref().map(|last| last.at),
+        last_duration: last.as_ref().map(|last| last.duration),
+        last_result: last.map(|last| last.result).unwrap_or_default(),
+        rise: monitor.rise,
+        fall: monitor.fall,
+        in_a_row: facts.in_a_row,
+        time: times.sum,
+        times,
+        version: facts.version,
+        webserver_address: facts.webserver_address,
     }
+}
+
+fn probe_word(probe: &Probe) -> &'static str {
+    match probe {
+        Probe::Tcp => "tcp",
+        Probe::Http { .. } => "http",
+        Probe::Healthz => "healthz",
+        Probe::Hs2(_) => "hs2",
+        Probe::Beeswax(_) => "beeswax",
+        Probe::Hs2Http { .. } => "hs2-http",
+    }
+}
+
+fn histogram_view(histogram: &Histogram) -> HistogramView {
+    HistogramView { bounds: &BOUNDS, counts: histogram.counts(), sum: histogram.sum() }
+}
+
+/// The bytes of all members of a node, ever.
+pub(super) fn node_traffic(node: &NodeState, topology: &Topology) -> (Moved, Moved) {
+    let members = topology.pools.iter().flat_map(|pool| &pool.members);
+    let sums = members.filter(|member| member.node.name == node.name).map(|m| m.traffic.sum());
+    sums.fold(<(Moved, Moved)>::default(), |all, one| (all.0 + one.0, all.1 + one.1))
+}
+
+fn node_view(node: &NodeState, topology: &Topology, counts: &[balancer::NodeView]) -> NodeView {
+    let mut members = topology.pools.iter().flat_map(|pool| &pool.members);
+    // All of them know the number of their node.
+    let member = members.find(|member| member.node.name == node.name);
+    let operations = member.map_or(0, |member| member.operations.load(Ordering::Relaxed));
     let host = match &node.host {
         Host::Ip(ip) => ip.to_string(),
         Host::Name(name) => name.clone(),
     };
-    let known = counts.iter().find(|known| known.name == host);
+    let key = host.to_ascii_lowercase();
+    let known = counts.iter().find(|known| known.name == key);
     NodeView {
         name: node.name.clone(),
-        description: String::new(),
+        description: node.description.clone(),
         host,
         address: node.address(),
         members: known.map_or(0, |known| known.members),
         connections: known.map_or_else(CountsView::default, |known| counts_view(known.counts)),
-        traffic,
+        traffic: traffic_view(node.base.since(node_traffic(node, topology))),
         operations,
     }
 }
@@ -175,7 +278,7 @@ fn counts_view(counts: balancer::Counts) -> CountsView {
         open: counts.open,
         open_max: counts.open_max,
         total: counts.total,
-        total_ever: counts.total,
+        total_ever: counts.total_ever,
     }
 }
 
@@ -183,31 +286,17 @@ fn limit_view(limit: &Limit) -> CountsView {
     CountsView {
         open: limit.open(),
         open_max: limit.peak(),
-        total: limit.total(),
+        total: limit.total_since_reset(),
         total_ever: limit.total(),
     }
 }
 
-fn traffic_view(traffic: &Traffic) -> TrafficView {
-    let (up, down) = traffic.sum();
+fn traffic_view((up, down): (Moved, Moved)) -> TrafficView {
     TrafficView {
         bytes_in: up.bytes,
         bytes_out: down.bytes,
         packets_in: up.reads,
         packets_out: down.reads,
-    }
-}
-
-impl std::ops::Add for TrafficView {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            bytes_in: self.bytes_in + other.bytes_in,
-            bytes_out: self.bytes_out + other.bytes_out,
-            packets_in: self.packets_in + other.packets_in,
-            packets_out: self.packets_out + other.packets_out,
-        }
     }
 }
 

@@ -22,6 +22,9 @@ pub struct Status {
     pub draining: bool,
     pub last_reload: Option<Timestamp>,
     pub last_reload_failed: bool,
+    /// Changes made at run time, and how many of them a save would write or take away.
+    pub changes: usize,
+    pub unsaved_changes: usize,
     /// Messages of aware virtual servers that could not be read and were passed on as they were.
     pub unreadable_messages: u64,
     /// Handles that were looked for among the coordinators.
@@ -60,6 +63,10 @@ pub struct VirtualView {
     /// `tcp`, `hs2`, `beeswax`, `hs2-http`.
     pub protocol: &'static str,
     pub pool: String,
+    /// Other pools, by the server name in clients' TLS.
+    pub sni_pools: Vec<String>,
+    /// False while an operator has closed its listeners.
+    pub listening: bool,
     pub connections: CountsView,
     pub connections_max: Option<u32>,
     /// Since the last reset.
@@ -83,10 +90,38 @@ pub struct PoolView {
     pub queue: u32,
     pub queue_max_seen: u32,
     pub queue_limit: u32,
+    /// Connections that waited and got a member, and their summed time; ever.
+    pub queue_served: u64,
+    pub queue_time: Duration,
     pub monitor: Option<String>,
     /// Connections that found no usable member, ever.
     pub refused: u64,
     pub members: Vec<MemberView>,
+    /// Members that were removed and still have connections open.
+    pub leaving: Vec<LeavingView>,
+}
+
+/// A member that is no longer configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeavingView {
+    pub name: String,
+    pub connections: u32,
+}
+
+/// Times by fixed bounds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HistogramView {
+    /// Upper bounds in seconds, ascending.
+    pub bounds: &'static [f64],
+    /// How many fell into each bucket, not added up; one more than bounds.
+    pub counts: Vec<u64>,
+    pub sum: Duration,
+}
+
+impl HistogramView {
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -103,6 +138,7 @@ pub struct MemberView {
     pub health_cause: Option<Cause>,
     /// Why it has this health, in words: the last probe's failure, an operator's reason.
     pub health_reason: String,
+    /// How long it has this health.
     pub health_since: Duration,
     pub weight: u16,
     pub priority: u16,
@@ -118,7 +154,10 @@ pub struct MemberView {
     /// Clients' connects that succeeded, their summed time, and those that failed; ever.
     pub connects: u64,
     pub connect_time: Duration,
+    pub connect_times: HistogramView,
     pub connect_failures: u64,
+    /// Of these, TLS handshakes with the member.
+    pub tls_failures: u64,
     /// Connects after a failed one on the same connection, and those that went to another member.
     pub retries: u64,
     pub redispatches: u64,
@@ -128,6 +167,7 @@ pub struct MemberView {
     /// Times it went down, and how long it was down in all.
     pub times_down: u64,
     pub downtime: Duration,
+    /// How long ago a connection came last.
     pub last_chosen: Option<Duration>,
 }
 
@@ -148,6 +188,7 @@ pub struct ProbeView {
     pub in_a_row: u32,
     /// Summed time of all probes that passed.
     pub time: Duration,
+    pub times: HistogramView,
     /// What the coordinator said of its version, when the probe hears it.
     pub version: Option<String>,
     pub webserver_address: Option<String>,
@@ -162,6 +203,7 @@ pub struct NodeView {
     pub address: Option<IpAddr>,
     pub members: u32,
     pub connections: CountsView,
+    /// Since the last reset.
     pub traffic: TrafficView,
     pub operations: u32,
 }

@@ -32,6 +32,7 @@ use super::PROVIDER;
 use super::audit::chain;
 use super::certificates::Pair;
 use super::keys::{self, KeyError};
+use crate::control::events::Events;
 use http01::Listener;
 use store::Store;
 
@@ -61,6 +62,7 @@ struct Plan {
 #[derive(Debug)]
 pub(crate) struct Authorities {
     challenges: Arc<Challenges>,
+    events: Arc<Events>,
     slots: Slots,
     running: HashMap<String, Running>,
     /// Those that answer HTTP-01.
@@ -83,9 +85,10 @@ pub(crate) struct Prepared {
 }
 
 impl Authorities {
-    pub(crate) fn new(challenges: Arc<Challenges>) -> Self {
+    pub(crate) fn new(challenges: Arc<Challenges>, events: Arc<Events>) -> Self {
         Self {
             challenges,
+            events,
             slots: Slots::new(),
             running: HashMap::new(),
             listeners: HashMap::new(),
@@ -175,7 +178,8 @@ impl Authorities {
         self.has_begun = true;
         for running in self.running.values_mut() {
             running.keeper.get_or_insert_with(|| {
-                let keeper = keeper::keep(running.plan.subscribe(), Arc::clone(&self.challenges));
+                let (challenges, events) = (Arc::clone(&self.challenges), Arc::clone(&self.events));
+                let keeper = keeper::keep(running.plan.subscribe(), challenges, events);
                 tokio::spawn(keeper).abort_handle()
             });
         }

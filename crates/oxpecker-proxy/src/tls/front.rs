@@ -16,6 +16,8 @@ use super::keys;
 use super::server::{ServerTls, ServerTlsError};
 use super::status::CertificateStatus;
 use super::watch::{Reminders, remind};
+use crate::control::Handle;
+use crate::control::events::EventKind;
 
 /// How often files are looked at without a hint that they changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -55,7 +57,8 @@ impl FrontTls {
     }
 
     /// Looks after the certificates; runs for ever, on the caller's runtime.
-    pub async fn watch(&self) {
+    pub async fn watch(&self, control: &Handle) {
+        let events = control.ring();
         let mut reminders = Reminders::default();
         let mut changes = Changes::new();
         loop {
@@ -68,19 +71,24 @@ impl FrontTls {
             // A passphrase command, or a slow disk, must not hold up anybody.
             let renewed = tokio::task::spawn_blocking(move || certificates.refresh());
             for Renewal { certificate, result } in renewed.await.unwrap_or_default() {
-                let certificate = certificate.display();
+                let certificate = certificate.display().to_string();
                 match result {
-                    Ok(names) => tracing::info!(
-                        %certificate, ?names, "renewed certificate in use on the admin side"
-                    ),
-                    Err(error) => tracing::error!(
-                        %certificate, error = chain(&error),
-                        "changed certificate cannot be used, keeping the old one"
-                    ),
+                    Ok(names) => {
+                        let text = "renewed certificate in use on the admin side";
+                        tracing::info!(certificate, ?names, "{text}");
+                        events.note("file", EventKind::Certificate, &certificate, text);
+                    }
+                    Err(error) => {
+                        let text = "changed certificate cannot be used, keeping the old one";
+                        let error = chain(&error);
+                        tracing::error!(certificate, error, "{text}");
+                        let text = format!("{text}: {error}");
+                        events.note("file", EventKind::Certificate, &certificate, &text);
+                    }
                 }
             }
             for (status, stage) in reminders.due(self.status(), SystemTime::now()) {
-                remind(&status, stage);
+                remind(&status, stage, events);
             }
             changes.wait(LOOK_EVERY).await;
         }

@@ -14,6 +14,7 @@ use super::certificates::Renewal;
 use super::changes::Changes;
 use super::keys;
 use super::status::{CertificateStatus, Side, Stage, snapshot};
+use crate::control::events::{EventKind, Events};
 use crate::state::Shared;
 
 /// How often files are looked at without a hint that they changed. Asking the file system costs a
@@ -37,22 +38,30 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
             // A passphrase command, or a slow disk, must not hold up probes and signals.
             let refresh = tokio::task::spawn_blocking(move || certificates.refresh());
             for Renewal { certificate, result } in refresh.await.unwrap_or_default() {
-                match result {
-                    Ok(names) => tracing::info!(
-                        virtual_server = %name, certificate = %certificate.display(), ?names,
-                        "renewed certificate in use"
-                    ),
-                    Err(error) => tracing::error!(
-                        virtual_server = %name, certificate = %certificate.display(),
-                        error = chain(&error),
-                        "changed certificate cannot be used, keeping the old one"
-                    ),
-                }
+                let text = match result {
+                    Ok(names) => {
+                        tracing::info!(
+                            virtual_server = %name, certificate = %certificate.display(), ?names,
+                            "renewed certificate in use"
+                        );
+                        format!("renewed certificate in use at {name}: {}", names.join(", "))
+                    }
+                    Err(error) => {
+                        let error = chain(&error);
+                        tracing::error!(
+                            virtual_server = %name, certificate = %certificate.display(), error,
+                            "changed certificate cannot be used, keeping the old one"
+                        );
+                        format!("changed certificate cannot be used at {name}: {error}")
+                    }
+                };
+                let subject = certificate.display().to_string();
+                shared.events.note("file", EventKind::Certificate, &subject, &text);
             }
         }
         let now = SystemTime::now();
         for (status, stage) in reminders.due(snapshot(&topology), now) {
-            remind(&status, stage);
+            remind(&status, stage, &shared.events);
         }
         changes.wait(LOOK_EVERY).await;
     }
@@ -106,19 +115,22 @@ impl Reminders {
     }
 }
 
-pub(super) fn remind(status: &CertificateStatus, stage: Stage) {
+pub(super) fn remind(status: &CertificateStatus, stage: Stage, events: &Events) {
     let CertificateStatus { profile, name: certificate, names, .. } = status;
     let date = status.not_after.and_then(|at| Timestamp::try_from(at).ok());
     let date = date.map_or_else(|| "-".to_owned(), |date| date.to_string());
-    match stage {
-        Stage::Fine => {}
+    let text = match stage {
+        Stage::Fine => return,
         Stage::Soon { days } => {
             tracing::warn!(profile, certificate, ?names, date, days, "certificate expires soon");
+            format!("expires in {days} days, at {date}")
         }
         Stage::Expired => {
             tracing::error!(profile, certificate, ?names, date, "certificate has expired");
+            format!("has expired, at {date}")
         }
-    }
+    };
+    events.note("clock", EventKind::Certificate, certificate, &text);
 }
 
 #[cfg(test)]

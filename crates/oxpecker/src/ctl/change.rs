@@ -76,7 +76,7 @@ pub(crate) struct Remove {
     /// POOL/NODE:PORT, or as much of it as names one member
     #[arg(value_name = "POOL/MEMBER")]
     member: String,
-    /// Even with open connections, which are ended
+    /// Even with open connections, which go on until they end
     #[arg(long)]
     force: bool,
     #[command(flatten)]

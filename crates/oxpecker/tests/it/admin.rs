@@ -1,7 +1,15 @@
 //! The admin side of the real program, asked as people and scripts ask it.
 
+mod abuse;
 mod access;
+mod changes;
+mod guide;
+mod objects;
+mod roles;
+mod schema;
 mod serving;
+mod streams;
+mod tls;
 
 use oxpecker_testkit::{Gateway, Http, Member, Reply};
 use serde_json::Value;

@@ -14,6 +14,7 @@ use super::order::{Applicant, Failure};
 use super::schedule::{self, Kind};
 use super::slot::Slot;
 use super::store::{Record, Store};
+use crate::control::events::{EventKind, Events};
 use crate::tls::audit::chain;
 use crate::tls::certificates::Pair;
 use crate::tls::keys;
@@ -29,7 +30,11 @@ const RELOAD_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs until nobody holds the other end of `plans`. A new plan waits for a running order: to
 /// break one off may cost a certificate that the authority counts.
-pub(super) async fn keep(mut plans: watch::Receiver<Plan>, challenges: Arc<Challenges>) {
+pub(super) async fn keep(
+    mut plans: watch::Receiver<Plan>,
+    challenges: Arc<Challenges>,
+    events: Arc<Events>,
+) {
     let mut is_reload = false;
     loop {
         let plan = plans.borrow_and_update().clone();
@@ -51,7 +56,7 @@ pub(super) async fn keep(mut plans: watch::Receiver<Plan>, challenges: Arc<Chall
             }
             let applicant =
                 Applicant { plan: &plan, store: &store, client: &client, challenges: &challenges };
-            job.run(&applicant).await;
+            job.run(&applicant, &events).await;
         }
         is_reload = true;
     }
@@ -115,7 +120,7 @@ impl Job {
         Self { slot, record, due }
     }
 
-    async fn run(&mut self, applicant: &Applicant<'_>) {
+    async fn run(&mut self, applicant: &Applicant<'_>, events: &Events) {
         let (authority, names) = (&self.slot.authority, &self.slot.names);
         tracing::info!(authority, ?names, "asking for a certificate");
         let told = applicant.client.told();
@@ -128,10 +133,21 @@ impl Job {
                 help: "-".to_owned(),
             }),
         };
-        match result {
-            Ok(()) => {}
-            Err(failure) => self.failed(&failure, told.take(), applicant.store),
-        }
+        let text = match result {
+            Ok(()) => {
+                let until =
+                    self.slot.pair().map_or_else(|| "-".to_owned(), |pair| shown(ends(&pair)));
+                format!("issued and in use, until {until}")
+            }
+            Err(failure) => {
+                self.failed(&failure, told.take(), applicant.store);
+                let next = shown(self.due);
+                format!("could not be obtained: {}; next try at {next}", failure.text)
+            }
+        };
+        let (authority, names) = (&self.slot.authority, self.slot.names.join(", "));
+        let subject = format!("acme:{authority} ({names})");
+        events.note(&format!("acme:{authority}"), EventKind::Certificate, &subject, &text);
     }
 
     async fn try_once(&mut self, applicant: &Applicant<'_>) -> Result<(), Failure> {

@@ -91,8 +91,12 @@ fn statistics_count_what_passed_and_are_reset_by_row() {
     assert_eq!((&table["of"], &table["rows"][0]["bits_in"]), (&"pools".into(), &12_000.into()));
 
     let keys = managed.ok(&["stats", "--keys"]);
-    assert_eq!(keys.lines().collect::<Vec<_>>(), ["p", "p/m1:21050", "p/m2:21050"]);
+    assert_eq!(
+        keys.lines().collect::<Vec<_>>(),
+        ["pool:p", "member:p/m1:21050", "member:p/m2:21050"]
+    );
     assert_eq!(managed.ok(&["reset-stats", "p/m1:21050"]), "1 row counted anew\n");
+    managed.ok(&["reset-stats", "node:m1", "pool:p"]);
     assert_eq!(row(&["--exact"], "m1:21050")[3], "0");
     assert_eq!(row(&["--of", "virtuals", "--exact"], "v")[2], "12000");
     managed.ok(&["reset-stats"]);
