@@ -157,7 +157,10 @@ async fn accept_tcp(listener: TcpListener, app: Arc<App>, connections: Connectio
             }
         };
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
-            connection::refuse(&stream);
+            // Who speaks TLS would not understand it.
+            if app.settings().tls.is_none() {
+                connection::refuse(stream);
+            }
             continue;
         };
         let served = connections.clone().serve_tcp(stream, peer, Arc::clone(&app));
