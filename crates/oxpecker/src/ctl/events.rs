@@ -108,7 +108,7 @@ fn render(event: &Event, screen: Screen) -> String {
     format!(
         "{}  {}  {subject}{}  {}",
         words::time(&event.at),
-        screen.paint(&format!("{:<12}", clean(&event.kind)), tone),
+        screen.paint(&format!("{:<17}", clean(&event.kind)), tone),
         clean(&event.text),
         screen.paint(&format!("({})", clean(&event.who)), Tone::Quiet),
     )

@@ -16,6 +16,7 @@ mod python;
 mod shell;
 mod spread;
 mod verify;
+mod watching;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -5,6 +5,7 @@
 mod access;
 mod change;
 mod drain;
+mod guide;
 mod listing;
 mod packaging;
 mod top;
