@@ -153,6 +153,7 @@ async fn identify(app: &App, shown: Shown) -> Result<Caller, Refusal> {
         Verdict::Wrong { name } => {
             let now = Instant::now();
             let began = app.access.lockouts.failed(source, now);
+            let name = name.as_deref().unwrap_or("unknown");
             tracing::warn!(%source, name, "wrong password or token for the admin side");
             if began {
                 app.note_lockout(source);

@@ -1,7 +1,8 @@
 //! One connection of the admin side: HTTP 1.1, with a bound on everything that the other side may
 //! send, keep waiting, or not read.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +30,8 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 /// Of a TLS handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Of a request's head: hyper answers 431 beyond it.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Of a request's head: hyper answers 431 beyond it, and may have read as much again by then.
+const HEAD_BYTES_MAX: usize = 32 << 10;
 const HEADERS_MAX: usize = 100;
 
 /// The other side takes nothing for so long.
@@ -38,8 +39,8 @@ const WRITE_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// For those who are one too many.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    retry-after: 5\r\nconnection: close\r\ncontent-length: 59\r\n\r\n\
-    {\"error\":\"too many connections to the admin side\",\"help\":\"\"}";
+    retry-after: 5\r\nconnection: close\r\ncontent-length: 94\r\n\r\n\
+    {\"error\":\"too many connections to the admin side\",\"help\":\"close some, or use the Unix socket\"}";
 
 /// All connections of the admin side.
 #[derive(Debug, Clone)]
@@ -123,9 +124,13 @@ impl Connections {
     }
 }
 
-/// Tells the newcomer why; its kernel may not have asked yet, so nothing is waited for.
-pub(crate) fn refuse(stream: &TcpStream) {
-    let _ = stream.try_write(BUSY);
+/// Tells the newcomer why, without waiting for it in any way.
+pub(crate) fn refuse(stream: TcpStream) {
+    let Ok(mut stream) = stream.into_std() else { return };
+    let _ = stream.write(BUSY);
+    let _ = stream.shutdown(Shutdown::Write);
+    // What was not read when it is closed would take the answer back.
+    let _ = stream.read(&mut [0; 4096]);
 }
 
 /// The name of whoever opened the other end, or its number.

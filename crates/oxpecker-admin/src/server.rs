@@ -37,6 +37,7 @@ pub(crate) async fn serve(app: Arc<App>, mut wanted: watch::Receiver<Sockets>) {
     let connections = Connections::new();
     let mut samplers = JoinSet::new();
     samplers.spawn(history::sample(Arc::clone(&app)));
+    samplers.spawn(haproxy::watch(app.control.clone(), app.watched.clone()));
     samplers.spawn(stream::sample(Arc::clone(&app)));
     samplers.spawn(watch_certificates(Arc::clone(&app)));
     let mut open = Open::default();
@@ -157,7 +158,10 @@ async fn accept_tcp(listener: TcpListener, app: Arc<App>, connections: Connectio
             }
         };
         let Ok(permit) = Arc::clone(&free).try_acquire_owned() else {
-            connection::refuse(&stream);
+            // Who speaks TLS would not understand it.
+            if app.settings().tls.is_none() {
+                connection::refuse(stream);
+            }
             continue;
         };
         let served = connections.clone().serve_tcp(stream, peer, Arc::clone(&app));

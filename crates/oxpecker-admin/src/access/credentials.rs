@@ -72,7 +72,7 @@ pub(super) enum Verdict {
     /// The name is for the log: one that nobody has is not repeated there, for people type
     /// passwords into the wrong field.
     Wrong {
-        name: &'static str,
+        name: Option<String>,
     },
     /// The source was locked out before its turn came.
     NotLooked,
@@ -169,7 +169,7 @@ impl Credentials {
     /// `is_open` is asked again when the turn has come.
     pub(super) async fn verify(&self, presented: Presented, is_open: impl Fn() -> bool) -> Verdict {
         match presented {
-            Presented::Other => Verdict::Wrong { name: "-" },
+            Presented::Other => Verdict::Wrong { name: None },
             Presented::Token(token) => self.verify_token(&token),
             Presented::Password { name, password } => {
                 self.verify_password(&name, password, is_open).await
@@ -186,7 +186,7 @@ impl Credentials {
                 found = Some(Caller::new("token", &token.name, token.role));
             }
         }
-        found.map_or(Verdict::Wrong { name: "-" }, Verdict::Known)
+        found.map_or(Verdict::Wrong { name: None }, Verdict::Known)
     }
 
     async fn verify_password(
@@ -197,7 +197,7 @@ impl Credentials {
     ) -> Verdict {
         let known = self.known();
         let user = known.users.iter().find(|user| user.name == name);
-        let wrong = Verdict::Wrong { name: if user.is_some() { "known" } else { "unknown" } };
+        let wrong = Verdict::Wrong { name: user.map(|user| user.name.clone()) };
         if password.len() > PASSWORD_BYTES_MAX {
             return wrong;
         }

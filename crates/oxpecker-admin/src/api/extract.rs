@@ -25,10 +25,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             Refusal::new(rejection.status(), error)
         })?;
         let bytes = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes };
-        serde_json::from_slice(bytes).map(Self).map_err(|error| {
-            Refusal::bad_request(format!("the body is not what is expected: {error}"))
+        let refused = |why: &str| {
+            Refusal::bad_request(format!("the body is not what is expected: {why}"))
                 .help("bodies are JSON; /openapi.json describes them")
-        })
+        };
+        // A list would be taken for the values of an object's fields.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(refused("it is no object"));
+        }
+        serde_json::from_slice(bytes).map(Self).map_err(|error| refused(&error.to_string()))
     }
 }
 

@@ -27,6 +27,11 @@ use crate::tls::{self, TlsSides};
 /// Descriptors for everything but client connections: logs, probes, pipes, runtimes.
 const DESCRIPTORS_RESERVED: u64 = 160;
 
+/// With an admin side: its connections, streams and sockets, so that a crowd there takes nothing
+/// from clients; less when there are few in all.
+const DESCRIPTORS_OF_ADMIN: u64 = 400;
+const PART_OF_ADMIN: u64 = 8;
+
 /// TLS of virtual servers and of pools' monitors, in the configuration's order.
 pub(super) struct TlsSetup {
     virtuals: Vec<Arc<TlsSides>>,
@@ -256,7 +261,11 @@ pub(super) fn connections_max(config: &Config, workers: usize) -> Result<u32, Ap
         config.virtuals.iter().map(|virtual_server| virtual_server.listen.len()).sum();
     let members: usize = config.pools.iter().map(|pool| pool.members.len()).sum();
     // A listener has a socket a worker, and a copy of each.
-    let own = DESCRIPTORS_RESERVED + (2 * listeners * workers + members) as u64;
+    let of_admin = match config.admin {
+        Some(_) => DESCRIPTORS_OF_ADMIN.min(limit / PART_OF_ADMIN),
+        None => 0,
+    };
+    let own = DESCRIPTORS_RESERVED + of_admin + (2 * listeners * workers + members) as u64;
     match config.process.connections_max {
         Some(connections) => {
             let needed = own + 2 * u64::from(connections);

@@ -36,7 +36,8 @@ fn garbage_is_refused_and_forgotten() {
     for (bytes, expected) in cases {
         let got = answer(&console, &bytes);
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
-        assert!(got.starts_with(expected), "{shown}: {got}");
+        // What was not read when the connection is closed may take the answer back.
+        assert!(got.is_empty() || got.starts_with(expected), "{shown}: {got}");
         assert!(!got.starts_with("HTTP/1.1 2"), "{shown}: {got}");
     }
     assert_eq!(console.http.get("/api/v1/status").status, 200);

@@ -74,7 +74,7 @@ fn a_reload_is_asked_for_and_its_errors_come_back() {
 }
 
 #[test]
-fn changes_are_saved_and_there_after_a_restart() {
+fn changes_are_saved_and_there_after_a_reload() {
     let state = "state_file = \"@DIR@/state.toml\"";
     let console = Console::new(state);
     let weigh = |weight: u16| {
@@ -86,7 +86,7 @@ fn changes_are_saved_and_there_after_a_restart() {
     let saved = json(&console.http.send("POST", "/api/v1/save", ""));
     assert_eq!(saved["changes"], 1);
     let text = std::fs::read_to_string(saved["file"].as_str().unwrap()).unwrap();
-    assert!(text.contains("weight = 7"), "{text}");
+    assert!(text.contains("to = 7") && text.contains("m1:21050"), "{text}");
     assert_eq!(console.get("/api/v1/status")["unsaved_changes"], 0);
     assert_eq!(console.http.send("POST", "/api/v1/reload", "").status, 204);
     assert_eq!(console.get("/api/v1/pools/p/members/m1:21050")["weight"], 7);

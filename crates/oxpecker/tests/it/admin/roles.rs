@@ -17,7 +17,7 @@ fn users(anonymous: &str) -> String {
 
 /// As this role, on things that are not there: nothing is changed by it.
 fn ask(console: &Console, role: &str, method: &str, path: &str) -> oxpecker_testkit::Reply {
-    let mut http = Http::tcp(console.site.admin_addr());
+    let mut http = Http::tcp(console.site.admin_addr()).by_script();
     if role != "none" {
         http = http.bearer(&format!("{role}-{}", "x".repeat(16)));
     }

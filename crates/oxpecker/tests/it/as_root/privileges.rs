@@ -7,13 +7,15 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use oxpecker_testkit::client::Talk;
 use oxpecker_testkit::pebble::HTTP_PORT;
-use oxpecker_testkit::{Launch, Member, Pebble, TempDir, connect, wait_until};
+use oxpecker_testkit::{Http, Launch, Member, Pebble, TempDir, connect, wait_until};
 
 use super::need_root;
 use crate::site::{PROGRAM, Site};
 use crate::tls::profile_of;
 
 const NOBODY: u32 = 65_534;
+/// Group of that name.
+const DAEMON: u32 = 1;
 
 #[test]
 fn becomes_another_user_after_binding_a_low_port() {
@@ -38,6 +40,22 @@ fn a_user_alone_brings_its_group() {
     let site = Site::new(1).top("[process]\nuser = \"nobody\"");
     let gateway = site.start();
     assert_eq!((gateway.uid(), gateway.gid()), (NOBODY, NOBODY));
+}
+
+/// Its directory is root's alone, so it is made before, and for whoever the process becomes.
+#[test]
+fn the_admin_socket_belongs_to_the_new_user() {
+    need_root();
+    let site = Site::new(1).admin("").top("[process]\nuser = \"nobody\"\ngroup = \"daemon\"");
+    let gateway = site.start_with_admin();
+    let path = Site::admin_socket(&gateway);
+    let meta = fs::metadata(&path).unwrap();
+    assert_eq!((meta.uid(), meta.gid(), meta.mode() & 0o777), (NOBODY, DAEMON, 0o660));
+    assert_eq!(gateway.uid(), NOBODY);
+    let status = Http::unix(path).get("/api/v1/status");
+    assert!(status.body.contains("\"user\":\"root\""), "{}", status.body);
+    assert!(gateway.hangup().contains("reloaded"));
+    assert_eq!(Http::tcp(site.admin_addr()).get("/livez").status, 200);
 }
 
 /// Whatever is written is written by the user that stays, in a directory that root made for it.
