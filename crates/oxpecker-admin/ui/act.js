@@ -1,6 +1,7 @@
 // Changes: each is asked about first, in words, and a refusal is shown where one clicked.
 
 import { call } from "./call.js";
+import { focusNear } from "./focus.js";
 import { pause } from "./live.js";
 
 const members = (data) => `/pools/${encodeURIComponent(data.pool)}/members/${encodeURIComponent(data.member)}`;
@@ -172,24 +173,14 @@ function ask(action, data, opener) {
   });
   dialog.onclose = () => {
     pause(false);
-    focusAgain(opener, data);
+    if (opener.isConnected && !opener.disabled) opener.focus();
+    else focusNear(opener);
   };
   dialog.replaceChildren(form);
   pause(true);
   dialog.showModal();
   (form.querySelector("input") ?? confirm).focus();
   action.more?.().then((text) => { more.textContent = text; }, (error) => { more.textContent = error.message; });
-}
-
-// To the button that opened it; when that is gone, to its neighbour or the view: never to nowhere.
-function focusAgain(opener, data) {
-  if (opener.isConnected && !opener.disabled) {
-    opener.focus();
-    return;
-  }
-  const near = data.member && [...document.querySelectorAll("button[data-act]")]
-    .find((button) => button.dataset.member === data.member && button.dataset.pool === data.pool);
-  (near || document.getElementById("view")).focus();
 }
 
 let silence = 0;

@@ -1,6 +1,7 @@
 // The stream: each message is the head's strip and the view as they are now, as HTML. Loss of it is
 // shown, since old values that look live mislead.
 
+import { focusNear } from "./focus.js";
 import { morph } from "./morph.js";
 
 // The server says something every few seconds; silence for longer is loss.
@@ -85,10 +86,12 @@ function lost() {
 
 function show(html) {
   waiting = null;
+  const focused = document.activeElement;
   const page = new DOMParser().parseFromString(html, "text/html");
   for (const id of ["strip", "view"]) {
     const [from, to] = [document.getElementById(id), page.getElementById(id)];
     if (from && to) morph(from, to);
   }
+  if (focused && !focused.isConnected) focusNear(focused);
   document.dispatchEvent(new CustomEvent("shown"));
 }

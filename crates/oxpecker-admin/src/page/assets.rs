@@ -16,7 +16,7 @@ pub(super) struct Asset {
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-pub(super) const ALL: [Asset; 9] = [
+pub(super) const ALL: [Asset; 10] = [
     Asset {
         name: "style.css",
         kind: "text/css; charset=utf-8",
@@ -28,6 +28,7 @@ pub(super) const ALL: [Asset; 9] = [
     Asset { name: "morph.js", kind: SCRIPT, content: include_str!("../../ui/morph.js") },
     Asset { name: "table.js", kind: SCRIPT, content: include_str!("../../ui/table.js") },
     Asset { name: "act.js", kind: SCRIPT, content: include_str!("../../ui/act.js") },
+    Asset { name: "focus.js", kind: SCRIPT, content: include_str!("../../ui/focus.js") },
     Asset { name: "call.js", kind: SCRIPT, content: include_str!("../../ui/call.js") },
     Asset { name: "chart.js", kind: SCRIPT, content: include_str!("../../ui/chart.js") },
 ];
@@ -35,10 +36,7 @@ pub(super) const ALL: [Asset; 9] = [
 /// Browsers ask each time whether it is still the same: an upgrade shows at once.
 const CACHING: HeaderValue = HeaderValue::from_static("no-cache");
 
-pub(super) async fn asset(
-    Path(name): Path<String>,
-    asked: HeaderMap,
-) -> Result<Response, Refusal> {
+pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Result<Response, Refusal> {
     let found = ALL.iter().find(|asset| asset.name == name);
     let asset = found.ok_or_else(|| Refusal::not_found("the page has no such part"))?;
     let tag = asset.tag();
