@@ -20,6 +20,7 @@ mod link;
 mod login;
 mod pass;
 pub(crate) mod place;
+mod query_record;
 mod reach;
 pub(crate) mod registry;
 mod route;

@@ -550,6 +550,7 @@ impl Gateway {
         while self.open_connections() > 0 && Instant::now() < until {
             tokio::time::sleep(DRAIN_POLL).await;
         }
+        self.shared.sessions.stop();
         Drained { cut }
     }
 }

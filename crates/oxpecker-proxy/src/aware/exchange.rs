@@ -311,6 +311,7 @@ impl<'a> Exchange<'a> {
 
     /// Takes a call to where it belongs, elsewhere again if need be, and answers it in any case.
     async fn serve(&mut self, whole: bool) -> Result<(), Close> {
+        self.memory.called();
         let mut target = route::target(self.calls.call(), self.tags.as_deref(), &self.memory);
         let mut stripped = false;
         let mut repeated = false;

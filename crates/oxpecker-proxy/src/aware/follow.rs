@@ -96,6 +96,7 @@ impl<'a> Follow<'a> {
         if progress == Progress::End {
             if self.calls.call().expects_reply() {
                 self.waits = true;
+                self.memory.called();
             } else {
                 self.calls.reset();
             }

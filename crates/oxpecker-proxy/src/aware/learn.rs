@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
+use oxpecker_config::model::Statements;
 use oxpecker_wire::answer;
-use oxpecker_wire::redact::redact;
+use oxpecker_wire::redact::{conceal, digest, redact};
 use oxpecker_wire::scan::Handle;
 use oxpecker_wire::scan::call::Call;
 use oxpecker_wire::scan::handle::Id;
@@ -12,10 +14,10 @@ use oxpecker_wire::scan::method::{Dialect, Method, Names};
 use oxpecker_wire::scan::reply::Reply;
 
 use super::place::Place;
-use super::registry::{Operation, OperationEnd, Session, Use};
+use super::registry::{Asked, NO_ID, Operation, OperationEnd, Session, Use, Whose};
 use super::route::Known;
 use crate::connection;
-use crate::state::{Shared, VirtualState};
+use crate::state::{PoolState, Shared, VirtualState};
 
 /// Sessions that one connection counts as a user of; a connection pool's may carry many.
 const USES_MAX: usize = 64;
@@ -26,8 +28,11 @@ const ERROR_STATE: i32 = 5;
 pub(super) struct Memory {
     shared: Arc<Shared>,
     policy: Arc<VirtualState>,
+    pool: Arc<PoolState>,
     client: String,
     login: Option<Box<str>>,
+    /// When the call came that is served now.
+    called: Instant,
     /// Most recently used last.
     uses: Vec<Use>,
     /// The operation of the last call, so that a poll or fetch asks no table.
@@ -55,12 +60,19 @@ impl Memory {
         Self {
             shared: Arc::clone(&session.worker.shared),
             policy: Arc::clone(&session.policy),
+            pool: Arc::clone(&session.pool),
             client: session.client.to_string(),
             login: login.map(Into::into),
+            called: Instant::now(),
             uses: Vec::new(),
             last: None,
             own: None,
         }
+    }
+
+    /// A call came.
+    pub(super) fn called(&mut self) {
+        self.called = Instant::now();
     }
 
     fn find_operation(&self, id: Id) -> Option<Arc<Operation>> {
@@ -80,7 +92,7 @@ impl Memory {
     pub(super) fn found(&mut self, id: Id, is_operation: bool, place: &Place) {
         let session = self.new_session((!is_operation).then_some(id), place, "", "");
         if is_operation {
-            let operation = Operation::new(id, session, "", String::new(), 0);
+            let operation = Operation::new(id, session, self.asked_before());
             self.shared.sessions.began(&Arc::new(operation));
         } else {
             self.shared.sessions.opened(&session);
@@ -90,9 +102,48 @@ impl Memory {
     fn new_session(&self, id: Option<Id>, place: &Place, user: &str, do_as: &str) -> Arc<Session> {
         // Whoever logged in is who it is, whatever the call claims.
         let user = self.login.as_deref().unwrap_or(user);
-        let words = [&*self.policy.config.name, user, do_as, &*self.client];
+        let whose = Whose {
+            virtual_server: &self.policy.config.name,
+            pool: &self.pool.config.name,
+            user,
+            do_as,
+            client: &self.client,
+        };
         let load = self.shared.sessions.operations_at(&place.host);
-        Arc::new(Session::new(id, place.clone(), words, load))
+        Arc::new(Session::new(id, place.clone(), whose, load))
+    }
+
+    /// What made an operation that this gateway did not see begin.
+    fn asked_before(&self) -> Asked {
+        Asked {
+            method: "",
+            statement: "".into(),
+            full: None,
+            statement_bytes: 0,
+            fingerprint: 0,
+            digest: 0,
+            at: self.called,
+        }
+    }
+
+    fn asked(&self, call: &Call) -> Asked {
+        let settings = self.shared.log.record_settings();
+        let text = call.statement.kept();
+        let redacted = redact(text);
+        let method = call.method().name().unwrap_or("");
+        // Metadata calls have no statement: each is a kind of its own.
+        let digest = digest(if redacted.is_empty() { method } else { &redacted });
+        let shows = settings.statements != Statements::Off;
+        let full = settings.shows_full_statements().then(|| conceal(text).into());
+        Asked {
+            method,
+            statement: if shows { redacted.into() } else { "".into() },
+            full,
+            statement_bytes: call.statement.total(),
+            fingerprint: call.statement.fingerprint(),
+            digest,
+            at: self.called,
+        }
     }
 
     /// The call was answered by `place`; its reply had so many bytes.
@@ -107,11 +158,11 @@ impl Memory {
                 if method == Method::CloseSession && succeeded {
                     self.uses.retain(|known| known.session().id != Some(id));
                     self.shared.sessions.closed(id, OperationEnd::SessionClosed);
-                } else if method.makes_operation() && succeeded {
+                } else if method.makes_operation() {
                     let session = self.shared.sessions.session(id);
                     let session =
                         session.unwrap_or_else(|| self.new_session(Some(id), place, "", ""));
-                    self.begin(call, reply.handle().and_then(Handle::id), session);
+                    self.begin(call, reply, reply.handle().and_then(Handle::id), session);
                 }
             }
             Names::Operation | Names::OperationAndSession => {
@@ -140,20 +191,28 @@ impl Memory {
                 let own = self.own.take().filter(|own| own.place == *place);
                 let own = own.unwrap_or_else(|| self.new_session(None, place, &user, ""));
                 self.own = Some(Arc::clone(&own));
-                self.begin(call, id, own);
+                self.begin(call, reply, id, own);
             }
             _ => {}
         }
     }
 
-    fn begin(&mut self, call: &Call, id: Option<Id>, session: Arc<Session>) {
-        let Some(id) = id else { return };
-        let statement = redact(call.statement.kept());
-        let method = call.method().name().unwrap_or("");
-        let fingerprint = call.statement.fingerprint();
-        let operation = Arc::new(Operation::new(id, session, method, statement, fingerprint));
-        self.shared.sessions.began(&operation);
-        self.last = Some(operation);
+    /// The call made an operation, or was refused.
+    fn begin(&mut self, call: &Call, reply: &Reply, id: Option<Id>, session: Arc<Session>) {
+        let asked = self.asked(call);
+        match id {
+            Some(id) if !reply.is_error() => {
+                let operation = Arc::new(Operation::new(id, session, asked));
+                self.shared.sessions.began(&operation);
+                self.last = Some(operation);
+            }
+            _ if reply.is_error() => {
+                let operation = Operation::new(NO_ID, session, asked);
+                operation.fail(reply.sql_state.kept());
+                self.shared.sessions.refused(&operation);
+            }
+            _ => {}
+        }
     }
 
     fn learn_operation(&mut self, id: Id, method: Method, reply: &Reply, bytes: u64) {
@@ -163,7 +222,7 @@ impl Memory {
         }
         if reply.is_error() && answer::is_unknown_handle(reply.error.kept()) {
             // Over without our doing: cancelled for idleness, or its coordinator began anew.
-            operation.failed.store(true, Ordering::Relaxed);
+            operation.fail(reply.sql_state.kept());
             self.shared.sessions.ended(&operation, OperationEnd::Failed);
             return;
         }
@@ -171,13 +230,13 @@ impl Memory {
             Method::FetchResults | Method::fetch => {
                 operation.fetched(reply.rows, bytes);
                 if reply.is_error() {
-                    operation.failed.store(true, Ordering::Relaxed);
+                    operation.fail(reply.sql_state.kept());
                 }
             }
             Method::GetOperationStatus | Method::get_state
                 if reply.operation_state == Some(ERROR_STATE) && !reply.is_error() =>
             {
-                operation.failed.store(true, Ordering::Relaxed);
+                operation.fail(reply.sql_state.kept());
             }
             Method::CancelOperation | Method::Cancel if !reply.is_error() => {
                 operation.cancelled.store(true, Ordering::Relaxed);

@@ -11,13 +11,16 @@ mod session;
 mod view;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use oxpecker_config::model::QueryFormat;
 use oxpecker_wire::scan::handle::Id;
 
-pub(crate) use operation::Operation;
-pub(crate) use session::{Session, Use};
+use super::query_record;
+use crate::log::Log;
+pub(crate) use operation::{Asked, NO_ID, Operation};
+pub(crate) use session::{Session, Use, Whose};
 pub use view::{OperationEnd, OperationView, SessionView};
 
 const SHARDS: usize = 16;
@@ -43,6 +46,8 @@ pub(crate) struct Registry {
     /// Running operations by coordinator; one entry for each address ever configured.
     loads: Mutex<HashMap<Arc<str>, Arc<AtomicU32>>>,
     on_end: OnceLock<OnEnd>,
+    /// Takes query records.
+    log: Option<Log>,
     /// Messages that could not be read and were passed on as they were.
     pub(crate) unreadable: AtomicU64,
     /// Handles looked for among the coordinators.
@@ -56,6 +61,10 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Registry {
+    pub(crate) fn new(log: Log) -> Self {
+        Self { log: Some(log), ..Self::default() }
+    }
+
     /// `hook` is called on the thread of the connection and must not wait. The first one stays.
     pub(crate) fn on_operation_end(&self, hook: OnEnd) {
         let _ = self.on_end.set(hook);
@@ -115,18 +124,18 @@ impl Registry {
     }
 
     pub(crate) fn began(&self, operation: &Arc<Operation>) {
-        let mut shard = self.shard(operation.id);
-        if shard.operations.len() >= OPERATIONS_MAX {
-            let oldest =
-                shard.operations.values().max_by_key(|operation| operation.began.elapsed());
-            if let Some(oldest) = oldest.map(|operation| operation.id)
-                && let Some(oldest) = shard.operations.remove(&oldest)
-            {
-                oldest.session.operation_ended();
+        let forgotten = {
+            let mut shard = self.shard(operation.id);
+            let is_full = shard.operations.len() >= OPERATIONS_MAX;
+            let oldest = || shard.operations.values().max_by_key(|operation| operation.age());
+            let forgotten = if is_full { oldest().cloned() } else { None };
+            if shard.operations.insert(operation.id, Arc::clone(operation)).is_none() {
+                operation.session.operation_began();
             }
-        }
-        if shard.operations.insert(operation.id, Arc::clone(operation)).is_none() {
-            operation.session.operation_began();
+            forgotten
+        };
+        if let Some(forgotten) = forgotten {
+            self.ended(&forgotten, OperationEnd::Forgotten);
         }
     }
 
@@ -137,20 +146,42 @@ impl Registry {
                 return;
             }
             operation.session.operation_ended();
-            let end = match end {
-                OperationEnd::Closed if operation.failed.load(Ordering::Relaxed) => {
-                    OperationEnd::Failed
-                }
-                end => end,
-            };
-            let _ = operation.end.set((end, operation.began.elapsed()));
+            operation.finish(end);
             if shard.ended.len() >= ENDED_MAX {
                 shard.ended.pop_front();
             }
             shard.ended.push_back(Arc::clone(operation));
         }
+        self.tell(operation);
+    }
+
+    /// A statement that its coordinator refused: over before it got an id.
+    pub(crate) fn refused(&self, operation: &Operation) {
+        operation.finish(OperationEnd::Failed);
+        self.tell(operation);
+    }
+
+    /// Once for each operation, when it is over.
+    fn tell(&self, operation: &Operation) {
+        let view = operation.view();
+        if let Some(log) = &self.log {
+            let settings = log.record_settings();
+            if settings.queries != QueryFormat::Off {
+                log.query(query_record::line(&view, operation, settings.statements));
+            }
+        }
         if let Some(hook) = self.on_end.get() {
-            hook(&operation.view());
+            hook(&view);
+        }
+    }
+
+    /// This gateway will hear no more of any.
+    pub(crate) fn stop(&self) {
+        for shard in &self.shards {
+            let open: Vec<_> = lock(shard).operations.values().cloned().collect();
+            for operation in open {
+                self.ended(&operation, OperationEnd::GatewayStopped);
+            }
         }
     }
 
@@ -163,7 +194,7 @@ impl Registry {
                 .map(|(_, session)| session)
                 .collect();
             for session in gone {
-                self.end_operations(&session, OperationEnd::SessionClosed);
+                self.end_operations(&session, OperationEnd::Abandoned);
             }
         }
     }

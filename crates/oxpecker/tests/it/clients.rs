@@ -13,6 +13,7 @@ mod imported;
 mod jdbc;
 mod killed;
 mod python;
+mod queries;
 mod shell;
 mod spread;
 mod verify;
@@ -38,6 +39,7 @@ struct Plan {
     monitor: String,
     pool: String,
     virtual_server: String,
+    top: String,
     also: Option<String>,
     /// Virtual servers read the protocol.
     aware: bool,
@@ -80,6 +82,12 @@ impl Plan {
         self
     }
 
+    /// More tables.
+    fn top(mut self, tables: &str) -> Self {
+        self.top = format!("{tables}\n");
+        self
+    }
+
     /// A pool `also` of the same members on port 21051, with a monitor of another kind.
     fn also_judged_by(mut self, parent: &str) -> Self {
         self.also = Some(parent.into());
@@ -91,7 +99,8 @@ impl Plan {
             let ip = coordinator_addr(net, number).ip();
             format!("[node.c{number}]\naddress = \"{ip}\"\n")
         });
-        let mut text: String = nodes.collect();
+        let mut text = self.top.clone();
+        text.extend(nodes);
         for (protocol, port) in PROTOCOLS {
             text.push_str(&self.service(net, protocol, protocol, port, port));
         }

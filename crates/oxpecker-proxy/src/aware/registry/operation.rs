@@ -5,46 +5,62 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use oxpecker_wire::scan::handle::Id;
+use oxpecker_wire::scan::handle::{ID_BYTES, Id};
 
 use super::{OperationEnd, OperationView, Session};
+
+/// Of a statement that was refused: it never got one.
+pub(crate) const NO_ID: Id = Id([0; ID_BYTES]);
+
+/// What a call asked for that made an operation.
+pub(crate) struct Asked {
+    pub(crate) method: &'static str,
+    /// Redacted; empty for metadata calls.
+    pub(crate) statement: Box<str>,
+    /// As it was written, when query records show that.
+    pub(crate) full: Option<Box<str>>,
+    pub(crate) statement_bytes: u64,
+    pub(crate) fingerprint: u64,
+    pub(crate) digest: u64,
+    /// When the call came.
+    pub(crate) at: Instant,
+}
+
+/// Shown without the statement.
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asked").field("method", &self.method).finish_non_exhaustive()
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) id: Id,
     pub(crate) session: Arc<Session>,
-    pub(crate) method: &'static str,
-    pub(crate) statement: Box<str>,
-    pub(crate) fingerprint: u64,
-    pub(super) began_at: Timestamp,
-    pub(super) began: Instant,
+    pub(crate) asked: Asked,
+    began_at: Timestamp,
     /// Milliseconds since the begin, plus one; 0 = not yet.
-    pub(super) first_row: AtomicU64,
-    pub(super) last_row: AtomicU64,
+    first_row: AtomicU64,
+    last_row: AtomicU64,
     pub(crate) rows: AtomicU64,
     pub(crate) rows_written: AtomicU64,
     pub(crate) bytes: AtomicU64,
     pub(crate) cancelled: AtomicBool,
-    pub(crate) failed: AtomicBool,
-    pub(super) end: OnceLock<(OperationEnd, Duration)>,
+    failed: AtomicBool,
+    sql_state: OnceLock<Box<str>>,
+    end: OnceLock<(OperationEnd, Duration)>,
 }
 
 impl Operation {
-    pub(crate) fn new(
-        id: Id,
-        session: Arc<Session>,
-        method: &'static str,
-        statement: String,
-        fingerprint: u64,
-    ) -> Self {
+    pub(crate) fn new(id: Id, session: Arc<Session>, asked: Asked) -> Self {
+        // A clock that was set back meanwhile does not matter.
+        let began_at = Timestamp::now();
+        let began_at = began_at.checked_sub(asked.at.elapsed()).unwrap_or(began_at);
         Self {
             id,
             session,
-            method,
-            statement: statement.into(),
-            fingerprint,
-            began_at: Timestamp::now(),
-            began: Instant::now(),
+            asked,
+            began_at,
             first_row: AtomicU64::new(0),
             last_row: AtomicU64::new(0),
             rows: AtomicU64::new(0),
@@ -52,19 +68,45 @@ impl Operation {
             bytes: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            sql_state: OnceLock::new(),
             end: OnceLock::new(),
         }
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        self.asked.at.elapsed()
     }
 
     /// A fetch brought so many rows in so many bytes.
     pub(crate) fn fetched(&self, rows: u64, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         if rows > 0 {
-            let now = self.began.elapsed().as_millis() as u64 + 1;
+            let now = self.age().as_millis() as u64 + 1;
             let _ = self.first_row.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
             self.last_row.store(now, Ordering::Relaxed);
             self.rows.fetch_add(rows, Ordering::Relaxed);
         }
+    }
+
+    /// The coordinator reported an error; the first state that it told stays.
+    pub(crate) fn fail(&self, sql_state: &[u8]) {
+        self.failed.store(true, Ordering::Relaxed);
+        let state = String::from_utf8_lossy(sql_state);
+        if !state.is_empty() && state.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            let _ = self.sql_state.set(state.into());
+        }
+    }
+
+    /// It is over. What happened before says how, if the client just closed it.
+    pub(super) fn finish(&self, end: OperationEnd) {
+        let end = match end {
+            OperationEnd::Closed if self.cancelled.load(Ordering::Relaxed) => {
+                OperationEnd::Cancelled
+            }
+            OperationEnd::Closed if self.failed.load(Ordering::Relaxed) => OperationEnd::Failed,
+            end => end,
+        };
+        let _ = self.end.set((end, self.age()));
     }
 
     pub(super) fn view(&self) -> OperationView {
@@ -75,24 +117,28 @@ impl Operation {
         let session = &self.session;
         let end = self.end.get();
         OperationView {
-            id: self.id.to_string(),
+            id: if self.id == NO_ID { String::new() } else { self.id.to_string() },
             session: session.id.map(|id| id.to_string()).unwrap_or_default(),
             virtual_server: session.virtual_server.to_string(),
+            pool: session.pool.to_string(),
             coordinator: session.place.to_string(),
             user: session.user.to_string(),
             do_as: session.do_as.to_string(),
             client: session.client.to_string(),
-            statement: self.statement.to_string(),
-            method: self.method,
-            fingerprint: self.fingerprint,
+            statement: self.asked.statement.to_string(),
+            statement_bytes: self.asked.statement_bytes,
+            method: self.asked.method,
+            fingerprint: self.asked.fingerprint,
+            digest: self.asked.digest,
             began: self.began_at,
-            age: end.map_or_else(|| self.began.elapsed(), |(_, age)| *age),
+            age: end.map_or_else(|| self.age(), |(_, age)| *age),
             first_row: after(&self.first_row),
             last_row: after(&self.last_row),
             rows: self.rows.load(Ordering::Relaxed),
             rows_written: self.rows_written.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             cancelled: self.cancelled.load(Ordering::Relaxed),
+            sql_state: self.sql_state.get().map(|state| state.to_string()).unwrap_or_default(),
             end: end.map(|(end, _)| *end),
         }
     }

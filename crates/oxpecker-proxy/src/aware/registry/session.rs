@@ -13,12 +13,23 @@ use crate::aware::place::Place;
 /// A session without a connection is forgotten after this; Impala closes its own after 15 minutes.
 const SESSION_PATIENCE: Duration = Duration::from_secs(3600);
 
+/// Whose a session is, and over what it came.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Whose<'a> {
+    pub(crate) virtual_server: &'a str,
+    pub(crate) pool: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) do_as: &'a str,
+    pub(crate) client: &'a str,
+}
+
 #[derive(Debug)]
 pub(crate) struct Session {
     /// `None` for Beeswax, where the connection is the session.
     pub(crate) id: Option<Id>,
     pub(crate) place: Place,
     pub(crate) virtual_server: Box<str>,
+    pub(crate) pool: Box<str>,
     pub(crate) user: Box<str>,
     pub(crate) do_as: Box<str>,
     pub(crate) client: Box<str>,
@@ -35,16 +46,17 @@ impl Session {
     pub(crate) fn new(
         id: Option<Id>,
         place: Place,
-        [virtual_server, user, do_as, client]: [&str; 4],
+        whose: Whose<'_>,
         load: Arc<AtomicU32>,
     ) -> Self {
         Self {
             id,
             place,
-            virtual_server: virtual_server.into(),
-            user: user.into(),
-            do_as: do_as.into(),
-            client: client.into(),
+            virtual_server: whose.virtual_server.into(),
+            pool: whose.pool.into(),
+            user: whose.user.into(),
+            do_as: whose.do_as.into(),
+            client: whose.client.into(),
             opened: Timestamp::now(),
             began: Instant::now(),
             used: AtomicU64::new(0),
@@ -85,6 +97,7 @@ impl Session {
         SessionView {
             id: self.id.map(|id| id.to_string()).unwrap_or_default(),
             virtual_server: self.virtual_server.to_string(),
+            pool: self.pool.to_string(),
             coordinator: self.place.to_string(),
             user: self.user.to_string(),
             do_as: self.do_as.to_string(),

@@ -11,10 +11,34 @@ pub enum OperationEnd {
     Closed,
     /// The coordinator reported an error.
     Failed,
+    /// It was cancelled, and then closed.
+    Cancelled,
     /// Its session was closed first.
     SessionClosed,
+    /// Its session was not heard of for so long that it was closed or forgotten here.
+    Abandoned,
     /// Its coordinator was lost.
     CoordinatorLost,
+    /// There are more operations than are remembered; it may still run.
+    Forgotten,
+    /// This gateway stopped; it may still run.
+    GatewayStopped,
+}
+
+impl OperationEnd {
+    /// The same in words, as records have it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::SessionClosed => "session closed",
+            Self::Abandoned => "session abandoned",
+            Self::CoordinatorLost => "coordinator lost",
+            Self::Forgotten => "forgotten",
+            Self::GatewayStopped => "gateway stopped",
+        }
+    }
 }
 
 /// A session at one moment.
@@ -23,6 +47,7 @@ pub struct SessionView {
     /// As Impala prints it; empty for Beeswax, where the connection is the session.
     pub id: String,
     pub virtual_server: String,
+    pub pool: String,
     pub coordinator: String,
     pub user: String,
     /// Whom the user acts for.
@@ -38,20 +63,26 @@ pub struct SessionView {
 /// An operation at one moment, or at its end.
 #[derive(Debug, Clone)]
 pub struct OperationView {
-    /// The query id, as Impala prints it.
+    /// The query id, as Impala prints it; empty for a statement that was refused, which gets none.
     pub id: String,
     pub session: String,
     pub virtual_server: String,
+    pub pool: String,
     pub coordinator: String,
     pub user: String,
     pub do_as: String,
     pub client: String,
     /// The begin of its text with every literal replaced by `?`; empty for metadata calls.
     pub statement: String,
+    /// Of the whole text.
+    pub statement_bytes: u64,
     /// Method of the call that made it.
     pub method: &'static str,
     /// Equal for texts that are equal byte by byte.
     pub fingerprint: u64,
+    /// Equal for statements that differ in their literals and layout only.
+    pub digest: u64,
+    /// When the call that made it came.
     pub began: Timestamp,
     pub age: Duration,
     pub first_row: Option<Duration>,
@@ -62,5 +93,7 @@ pub struct OperationView {
     /// Bytes of fetch replies.
     pub bytes: u64,
     pub cancelled: bool,
+    /// Of the error that it failed with, where the coordinator told one.
+    pub sql_state: String,
     pub end: Option<OperationEnd>,
 }
