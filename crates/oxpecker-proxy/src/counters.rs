@@ -43,6 +43,18 @@ impl Traffic {
         Self { shards: (0..workers).map(|_| Shard::default()).collect() }
     }
 
+    /// What came from clients, and what went to them, over all workers.
+    pub(crate) fn sum(&self) -> (Moved, Moved) {
+        let mut sum = (Moved::default(), Moved::default());
+        for shard in &self.shards {
+            sum.0.bytes += shard.up_bytes.load(Ordering::Relaxed);
+            sum.0.reads += shard.up_reads.load(Ordering::Relaxed);
+            sum.1.bytes += shard.down_bytes.load(Ordering::Relaxed);
+            sum.1.reads += shard.down_reads.load(Ordering::Relaxed);
+        }
+        sum
+    }
+
     /// Adds to the calling worker's own shard.
     pub(crate) fn add(&self, worker: WorkerIndex, up: Moved, down: Moved) {
         let shard = &self.shards[worker.0];

@@ -13,7 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use oxpecker_balance::balancer::Balancer;
 use oxpecker_config::model::{Config, Pool, SniRoute, Virtual};
 use socket2::Socket;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::accept::Listening;
@@ -21,6 +21,7 @@ use crate::aware::place::Place;
 use crate::aware::tags::{self, Tags};
 use crate::aware::{OperationView, SessionView};
 use crate::connection::registry::Cut;
+use crate::control;
 use crate::convert;
 use crate::counters::Traffic;
 use crate::limit::{Limit, Queue};
@@ -197,6 +198,11 @@ impl Gateway {
     /// not wait. Only the first hook is kept.
     pub fn on_operation_end(&self, hook: impl Fn(&OperationView) + Send + Sync + 'static) {
         self.shared.sessions.on_operation_end(Box::new(hook));
+    }
+
+    /// The door for the admin side, and the requests that the owner of this gateway has to answer.
+    pub fn control(&self) -> (control::Handle, mpsc::Receiver<control::Request>) {
+        control::Handle::new(Arc::clone(&self.shared))
     }
 
     /// Replaces the configuration: all or nothing. Listeners and connections that stay are not

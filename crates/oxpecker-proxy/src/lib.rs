@@ -7,6 +7,7 @@
 mod accept;
 mod aware;
 mod connection;
+pub mod control;
 mod convert;
 mod counters;
 mod endpoint;

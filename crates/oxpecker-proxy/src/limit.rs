@@ -39,6 +39,15 @@ impl Limit {
         self.open.load(Ordering::Acquire)
     }
 
+    /// The most that were open at once.
+    pub(crate) fn peak(&self) -> u32 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
         let mut open = self.open.load(Ordering::SeqCst);
         while open < self.max.load(Ordering::Acquire) {
@@ -118,6 +127,10 @@ impl Queue {
         let waiting = Waiting::enter(&self.waiting);
         let ahead = self.waiting.load(Ordering::Acquire) - 1;
         if ahead < max { Ok((waiting, ahead)) } else { Err(QueueFull) }
+    }
+
+    pub(crate) fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
