@@ -72,7 +72,7 @@ fn is_name(c: char) -> bool {
 
 fn skip_value<'a>(rest: &'a str, out: &mut String) -> &'a str {
     let value = rest.trim_start_matches(' ');
-    let end = value.find(|c: char| c.is_whitespace() || "&;,)}".contains(c));
+    let end = value.find(|c: char| c.is_whitespace() || "&;,)}'\"".contains(c));
     out.push_str(MASK);
     &value[end.unwrap_or(value.len())..]
 }

@@ -66,6 +66,7 @@ fn secrets_are_concealed_inside_of_literals_and_comments() {
     );
     check_concealed("load 'https://joe:pw@host/x'", "load 'https://***@host/x'");
     check_concealed("select 'https://host/x@y:z'", "select 'https://host/x@y:z'");
+    check_concealed("select 'x?password=b'", "select 'x?password=***'");
     check_concealed("select 'password=", "select 'password=***");
 }
 
