@@ -380,6 +380,7 @@ pub struct Virtual {
     pub strict_protocol: bool,
     /// Keys of self-routing handles: the first signs, all are believed. Empty = a table in memory.
     pub handle_keys: Vec<PathBuf>,
+    pub abandonment: Abandonment,
     pub persistence: Option<Persistence>,
     pub protocol_profile: ProtocolProfile,
     pub tls_client: Option<TlsClient>,
@@ -407,6 +408,29 @@ pub struct Virtual {
     pub dual_stack: bool,
     /// Permission bits of a Unix-socket listener, such as 0o660.
     pub socket_mode: u32,
+}
+
+/// What becomes of HiveServer2 sessions whose clients are all gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abandonment {
+    /// After so long without a client a session without open operations is closed on its
+    /// coordinator; `None` = never.
+    pub close_after: Option<Duration>,
+    /// After so long its open operations are cancelled; `None` = never.
+    pub cancel_after: Option<Duration>,
+}
+
+impl Abandonment {
+    /// Nothing is ever done.
+    pub fn is_off(&self) -> bool {
+        self.close_after.is_none() && self.cancel_after.is_none()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orphans {
+    Keep,
+    Cancel,
 }
 
 #[derive(Debug, Clone, PartialEq)]

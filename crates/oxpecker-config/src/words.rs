@@ -1,9 +1,9 @@
 //! The words an option may take, beside the value each stands for.
 
 use crate::model::{
-    AccessFormat, AdminState, Facility, Layout, Level, Method, Protocol, ProxyVersion, QueryFormat,
-    Records, Scope, ServiceDown, Statements, SyslogProtocol, TextFormat, TlsVersion, VirtualKind,
-    WhenAllDown,
+    AccessFormat, AdminState, Facility, Layout, Level, Method, Orphans, Protocol, ProxyVersion,
+    QueryFormat, Records, Scope, ServiceDown, Statements, SyslogProtocol, TextFormat, TlsVersion,
+    VirtualKind, WhenAllDown,
 };
 
 /// A type with one word per value.
@@ -122,6 +122,7 @@ words! {
         "beeswax" => Self::Beeswax,
         "hs2-http" => Self::Hs2Http,
     }
+    Orphans { "keep" => Self::Keep, "cancel" => Self::Cancel }
     VerifyKind { "required" => Self::Required, "pinned" => Self::Pinned, "none" => Self::None }
     ClientCertificates {
         "none" => Self::None,
