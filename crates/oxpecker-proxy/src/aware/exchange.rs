@@ -12,6 +12,7 @@ use oxpecker_wire::scan::method::{Dialect, Method};
 use oxpecker_wire::scan::{CallScanner, Fault, Progress, ReplyScanner};
 use tokio::time::timeout;
 
+use super::access::Access;
 use super::http;
 use super::learn::Memory;
 use super::line::{Credentials, Line};
@@ -46,7 +47,7 @@ pub(super) struct Exchange<'a> {
     pub(super) lines: Vec<Line>,
     /// Index of the line that was used last.
     pub(super) current: usize,
-    pub(super) credentials: Option<Credentials>,
+    pub(super) credentials: Option<Arc<Credentials>>,
     pub(super) dialect: Dialect,
     pub(super) tags: Option<Arc<Tags>>,
     pub(super) calls: CallScanner,
@@ -73,7 +74,9 @@ impl<'a> Exchange<'a> {
         line: Option<Line>,
     ) -> Self {
         let tags = session.policy.tags.clone();
-        let memory = Memory::new(session, credentials.as_ref().map(Credentials::user));
+        let credentials = credentials.map(Arc::new);
+        let access = credentials.clone().map_or(Access::Bare, Access::Plain);
+        let memory = Memory::new(session, access);
         Self {
             session,
             client,
@@ -109,6 +112,7 @@ impl<'a> Exchange<'a> {
                 Next::Opaque(first) => return self.go_opaque(first).await,
             }
         };
+        self.keep_lines();
         self.finish();
         close
     }
@@ -212,6 +216,7 @@ impl<'a> Exchange<'a> {
             self.client.queue_bare(b"HTTP/1.1 100 Continue\r\n\r\n");
             self.client.flush().await.map_err(|_| gone())?;
         }
+        self.memory.requested(&request);
         self.request = Some(request);
         Ok(())
     }

@@ -12,6 +12,7 @@ use oxpecker_wire::sasl::{self, Status};
 use oxpecker_wire::scan::frames::Frames;
 use oxpecker_wire::scan::{CallScanner, Dialect, Fault, Progress, ReplyScanner};
 
+use super::access::Access;
 use super::learn::Memory;
 use super::place::Place;
 use crate::connection::Session;
@@ -47,7 +48,7 @@ impl<'a> Follow<'a> {
     pub(super) fn new(session: &'a Session, dialect: Dialect, place: Place) -> Self {
         Self {
             session,
-            memory: Memory::new(session, None),
+            memory: Memory::new(session, Access::ClientOnly),
             place,
             dialect,
             calls: CallScanner::new(dialect),

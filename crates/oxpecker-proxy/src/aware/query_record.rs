@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use oxpecker_config::model::Statements;
 use serde_json::json;
 
-use super::registry::{Operation, OperationEnd, OperationView};
+use super::registry::{Canceller, Operation, OperationEnd, OperationView};
 
 /// The record's line. `view` is of `operation`.
 pub(super) fn line(view: &OperationView, operation: &Operation, shows: Statements) -> String {
@@ -46,6 +46,7 @@ pub(super) fn line(view: &OperationView, operation: &Operation, shows: Statement
         "bytes_down": view.bytes,
         "end": view.end.map(OperationEnd::words),
         "cancelled": view.cancelled,
+        "cancelled_by": view.cancelled_by.map(Canceller::words),
         "sql_state": known(&view.sql_state),
     })
     .to_string()

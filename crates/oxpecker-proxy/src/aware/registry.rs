@@ -8,6 +8,7 @@
 
 mod operation;
 mod session;
+mod top;
 mod view;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,12 +17,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use oxpecker_config::model::QueryFormat;
 use oxpecker_wire::scan::handle::Id;
+use tokio::sync::Semaphore;
 
+use super::abandoned::KEPT_LINES_MAX;
 use super::query_record;
 use crate::log::Log;
 pub(crate) use operation::{Asked, NO_ID, Operation};
-pub(crate) use session::{Session, Use, Whose};
-pub use view::{OperationEnd, OperationView, SessionView};
+pub(crate) use session::{Secret, Session, Use, Whose};
+pub use top::StatementView;
+pub use view::{Canceller, OperationEnd, OperationView, SessionView};
 
 const SHARDS: usize = 16;
 /// For each shard.
@@ -40,7 +44,6 @@ struct Shard {
 /// Told of every operation when it is over.
 type OnEnd = Box<dyn Fn(&OperationView) + Send + Sync>;
 
-#[derive(Default)]
 pub(crate) struct Registry {
     shards: [Mutex<Shard>; SHARDS],
     /// Running operations by coordinator; one entry for each address ever configured.
@@ -48,10 +51,28 @@ pub(crate) struct Registry {
     on_end: OnceLock<OnEnd>,
     /// Takes query records.
     log: Option<Log>,
+    top: top::Top,
+    /// Room for log-ins that outlive their clients.
+    pub(crate) kept_lines: Arc<Semaphore>,
     /// Messages that could not be read and were passed on as they were.
     pub(crate) unreadable: AtomicU64,
     /// Handles looked for among the coordinators.
     pub(crate) searches: AtomicU64,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            shards: Default::default(),
+            loads: Mutex::default(),
+            on_end: OnceLock::new(),
+            log: None,
+            top: top::Top::default(),
+            kept_lines: Arc::new(Semaphore::new(KEPT_LINES_MAX)),
+            unreadable: AtomicU64::new(0),
+            searches: AtomicU64::new(0),
+        }
+    }
 }
 
 impl std::fmt::Debug for Registry {
@@ -107,20 +128,31 @@ impl Registry {
 
     /// Ends whatever a session has open.
     pub(crate) fn end_operations(&self, session: &Arc<Session>, end: OperationEnd) {
+        for operation in self.operations_of(session) {
+            self.ended(&operation, end);
+        }
+    }
+
+    /// Those that are open.
+    pub(crate) fn operations_of(&self, session: &Arc<Session>) -> Vec<Arc<Operation>> {
         if session.operations_open() == 0 {
-            return;
+            return Vec::new();
         }
-        for shard in &self.shards {
-            let theirs: Vec<_> = lock(shard)
-                .operations
-                .values()
-                .filter(|operation| Arc::ptr_eq(&operation.session, session))
-                .cloned()
-                .collect();
-            for operation in theirs {
-                self.ended(&operation, end);
-            }
-        }
+        let theirs = |shard: &Mutex<Shard>| -> Vec<_> {
+            let shard = lock(shard);
+            let all = shard.operations.values();
+            all.filter(|operation| Arc::ptr_eq(&operation.session, session)).cloned().collect()
+        };
+        self.shards.iter().flat_map(theirs).collect()
+    }
+
+    /// Sessions that no client connection uses now.
+    pub(crate) fn unused(&self) -> Vec<Arc<Session>> {
+        let unused = |shard: &Mutex<Shard>| -> Vec<_> {
+            let shard = lock(shard);
+            shard.sessions.values().filter(|session| !session.is_used()).cloned().collect()
+        };
+        self.shards.iter().flat_map(unused).collect()
     }
 
     pub(crate) fn began(&self, operation: &Arc<Operation>) {
@@ -164,6 +196,7 @@ impl Registry {
     /// Once for each operation, when it is over.
     fn tell(&self, operation: &Operation) {
         let view = operation.view();
+        self.top.add(&view);
         if let Some(log) = &self.log {
             let settings = log.record_settings();
             if settings.queries != QueryFormat::Off {
@@ -190,13 +223,22 @@ impl Registry {
         for shard in &self.shards {
             let gone: Vec<_> = lock(shard)
                 .sessions
-                .extract_if(|_, session| session.is_abandoned())
+                .extract_if(|_, session| session.is_forgotten())
                 .map(|(_, session)| session)
                 .collect();
             for session in gone {
                 self.end_operations(&session, OperationEnd::Abandoned);
             }
         }
+    }
+
+    /// The `count` kinds of statements that cost most time.
+    pub(crate) fn top_statements(&self, count: usize) -> Vec<StatementView> {
+        self.top.views(count)
+    }
+
+    pub(crate) fn reset_top_statements(&self) {
+        self.top.reset();
     }
 
     pub(crate) fn session_views(&self) -> Vec<SessionView> {

@@ -4,6 +4,7 @@ use oxpecker_balance::spec::AdminState;
 use tokio::sync::oneshot;
 
 use super::{Handle, Request, Wanted, Who};
+use crate::aware::{KillError, Killed, kill};
 use crate::state::word;
 
 /// Which rows of the statistics.
@@ -70,6 +71,27 @@ impl Handle {
         Ok(Edited::Changed)
     }
 
+    /// Cancels the operation with this id, as Impala prints it, at the coordinator that runs it. Its
+    /// client reads so in the answer to its next call.
+    pub async fn kill_operation(&self, who: &Who, id: &str) -> Result<Killed, KillError> {
+        let result = kill::operation(&self.shared, id).await;
+        killed("operation", who, id, &result);
+        result
+    }
+
+    /// Closes the session with this id, and all that it has open.
+    pub async fn kill_session(&self, who: &Who, id: &str) -> Result<Killed, KillError> {
+        let result = kill::session(&self.shared, id).await;
+        killed("session", who, id, &result);
+        result
+    }
+
+    /// Begins the sums of statements anew.
+    pub fn reset_top_statements(&self, who: &Who) {
+        self.shared.sessions.reset_top_statements();
+        tracing::info!(who = who.as_str(), "sums of statements reset");
+    }
+
     /// Reads the configuration files anew, all or nothing; the answer comes when it is done.
     pub async fn reload(&self, who: Who) -> Result<(), CommandError> {
         self.ask(who, Wanted::Reload).await
@@ -97,5 +119,16 @@ impl Handle {
         let known = found.members.iter().find(|known| known.name == member);
         let unknown = || CommandError::Unknown { kind: "member", name: format!("{pool}/{member}") };
         known.map(|known| known.id).ok_or_else(unknown)
+    }
+}
+
+fn killed(kind: &'static str, who: &Who, id: &str, result: &Result<Killed, KillError>) {
+    let who = who.as_str();
+    match result {
+        Ok(Killed::Done) => tracing::info!(kind, id, who, "killed"),
+        Ok(Killed::Over) => tracing::info!(kind, id, who, "nothing to kill: it was over"),
+        // It is somebody's input: no more of it than there is to an id.
+        Err(KillError::Unknown { .. }) => {}
+        Err(error) => tracing::warn!(kind, id, who, %error, "failed to kill"),
     }
 }

@@ -7,7 +7,7 @@ use super::Handle;
 use super::view::{
     CountsView, MemberView, NodeView, PoolView, ProbeView, TrafficView, VirtualView,
 };
-use crate::aware::{OperationView, SessionView};
+use crate::aware::{OperationView, SessionView, StatementView};
 use crate::counters::Traffic;
 use crate::limit::Limit;
 use crate::listener::ListenerKey;
@@ -70,6 +70,11 @@ impl Handle {
     /// Operations that are open, and the latest that are over.
     pub fn operations(&self) -> Vec<OperationView> {
         self.shared.sessions.operation_views()
+    }
+
+    /// The `count` kinds of statements that cost most time since the start or the last reset.
+    pub fn top_statements(&self, count: usize) -> Vec<StatementView> {
+        self.shared.sessions.top_statements(count)
     }
 }
 

@@ -5,12 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "only tests are here")]
 
+mod abandoned;
 mod aware;
 mod demo;
 mod health;
 mod hue;
 mod imported;
 mod jdbc;
+mod kill;
 mod killed;
 mod python;
 mod queries;
@@ -39,6 +41,8 @@ struct Plan {
     monitor: String,
     pool: String,
     virtual_server: String,
+    /// Of the virtual server `hs2` only.
+    hs2: String,
     top: String,
     also: Option<String>,
     /// Virtual servers read the protocol.
@@ -82,6 +86,12 @@ impl Plan {
         self
     }
 
+    /// More lines for the virtual server `hs2`.
+    fn hs2(mut self, lines: &str) -> Self {
+        self.hs2 = lines.into();
+        self
+    }
+
     /// More tables.
     fn top(mut self, tables: &str) -> Self {
         self.top = format!("{tables}\n");
@@ -116,6 +126,7 @@ impl Plan {
             (1..=self.coordinators).map(|number| format!("\"c{number}\"")).collect();
         let (members, ip) = (members.join(", "), net.ip(1));
         let Self { monitor, pool, virtual_server, aware, .. } = self;
+        let own = if name == "hs2" { &*self.hs2 } else { "" };
         let kind = if *aware {
             format!("type = \"standard\"\nprotocol = \"{parent}\"")
         } else {
@@ -140,6 +151,7 @@ listen = \"{ip}:{listen}\"
 pool = \"{name}\"
 {kind}
 {virtual_server}
+{own}
 "
         )
     }

@@ -1,13 +1,13 @@
 //! One operation, from its begin to some time after its end.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use oxpecker_wire::scan::handle::{ID_BYTES, Id};
 
-use super::{OperationEnd, OperationView, Session};
+use super::{Canceller, OperationEnd, OperationView, Secret, Session};
 
 /// Of a statement that was refused: it never got one.
 pub(crate) const NO_ID: Id = Id([0; ID_BYTES]);
@@ -33,10 +33,15 @@ impl std::fmt::Debug for Asked {
     }
 }
 
+const CANCELLERS: [Canceller; 3] =
+    [Canceller::Client, Canceller::Operator, Canceller::OrphanPolicy];
+
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) id: Id,
     pub(crate) session: Arc<Session>,
+    /// HiveServer2's; Beeswax has none.
+    pub(crate) secret: Option<Secret>,
     pub(crate) asked: Asked,
     began_at: Timestamp,
     /// Milliseconds since the begin, plus one; 0 = not yet.
@@ -45,20 +50,22 @@ pub(crate) struct Operation {
     pub(crate) rows: AtomicU64,
     pub(crate) rows_written: AtomicU64,
     pub(crate) bytes: AtomicU64,
-    pub(crate) cancelled: AtomicBool,
+    /// Index in [`CANCELLERS`], plus one; 0 = nobody.
+    cancelled: AtomicU8,
     failed: AtomicBool,
     sql_state: OnceLock<Box<str>>,
     end: OnceLock<(OperationEnd, Duration)>,
 }
 
 impl Operation {
-    pub(crate) fn new(id: Id, session: Arc<Session>, asked: Asked) -> Self {
+    pub(crate) fn new(id: Id, session: Arc<Session>, secret: Option<Secret>, asked: Asked) -> Self {
         // A clock that was set back meanwhile does not matter.
         let began_at = Timestamp::now();
         let began_at = began_at.checked_sub(asked.at.elapsed()).unwrap_or(began_at);
         Self {
             id,
             session,
+            secret,
             asked,
             began_at,
             first_row: AtomicU64::new(0),
@@ -66,7 +73,7 @@ impl Operation {
             rows: AtomicU64::new(0),
             rows_written: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            cancelled: AtomicBool::new(false),
+            cancelled: AtomicU8::new(0),
             failed: AtomicBool::new(false),
             sql_state: OnceLock::new(),
             end: OnceLock::new(),
@@ -88,6 +95,27 @@ impl Operation {
         }
     }
 
+    /// The first who does it stays. True: that is `by`.
+    pub(crate) fn cancel(&self, by: Canceller) -> bool {
+        let index = CANCELLERS.iter().position(|known| *known == by).map_or(0, |at| at as u8 + 1);
+        let set = self.cancelled.compare_exchange(0, index, Ordering::Relaxed, Ordering::Relaxed);
+        set.is_ok()
+    }
+
+    /// The cancel was not carried out.
+    pub(crate) fn not_cancelled(&self) {
+        self.cancelled.store(0, Ordering::Relaxed);
+    }
+
+    fn cancelled_by(&self) -> Option<Canceller> {
+        let index = usize::from(self.cancelled.load(Ordering::Relaxed)).checked_sub(1)?;
+        CANCELLERS.get(index).copied()
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.end.get().is_some()
+    }
+
     /// The coordinator reported an error; the first state that it told stays.
     pub(crate) fn fail(&self, sql_state: &[u8]) {
         self.failed.store(true, Ordering::Relaxed);
@@ -100,9 +128,7 @@ impl Operation {
     /// It is over. What happened before says how, if the client just closed it.
     pub(super) fn finish(&self, end: OperationEnd) {
         let end = match end {
-            OperationEnd::Closed if self.cancelled.load(Ordering::Relaxed) => {
-                OperationEnd::Cancelled
-            }
+            OperationEnd::Closed if self.cancelled_by().is_some() => OperationEnd::Cancelled,
             OperationEnd::Closed if self.failed.load(Ordering::Relaxed) => OperationEnd::Failed,
             end => end,
         };
@@ -137,7 +163,8 @@ impl Operation {
             rows: self.rows.load(Ordering::Relaxed),
             rows_written: self.rows_written.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
-            cancelled: self.cancelled.load(Ordering::Relaxed),
+            cancelled: self.cancelled_by().is_some(),
+            cancelled_by: self.cancelled_by(),
             sql_state: self.sql_state.get().map(|state| state.to_string()).unwrap_or_default(),
             end: end.map(|(end, _)| *end),
         }

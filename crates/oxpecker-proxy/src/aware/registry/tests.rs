@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::*;
+use crate::aware::access::Access;
 use crate::aware::place::Place;
 
 fn place() -> Place {
@@ -13,7 +14,8 @@ fn place() -> Place {
 fn session(registry: &Registry, id: u8) -> Arc<Session> {
     let load = registry.operations_at(&place().host);
     let whose = Whose { virtual_server: "hs2", user: "alice", ..Whose::default() };
-    let session = Arc::new(Session::new(Some(Id([id; 16])), place(), whose, load));
+    let session =
+        Arc::new(Session::new(Some(Id([id; 16])), place(), whose, Access::Bare.remembered(), load));
     registry.opened(&session);
     session
 }
@@ -31,7 +33,7 @@ fn asked(statement: &str) -> Asked {
 }
 
 fn operation(registry: &Registry, session: &Arc<Session>, id: u8) -> Arc<Operation> {
-    let operation = Operation::new(Id([id; 16]), Arc::clone(session), asked("select ?"));
+    let operation = Operation::new(Id([id; 16]), Arc::clone(session), None, asked("select ?"));
     let operation = Arc::new(operation);
     registry.began(&operation);
     operation
@@ -100,9 +102,15 @@ fn tables_are_bounded() {
     };
     for number in 0..SESSIONS_MAX as u32 + 100 {
         let load = registry.operations_at(&place().host);
-        let session = Arc::new(Session::new(Some(new(number)), place(), Whose::default(), load));
+        let session = Arc::new(Session::new(
+            Some(new(number)),
+            place(),
+            Whose::default(),
+            Access::Bare.remembered(),
+            load,
+        ));
         registry.opened(&session);
-        let operation = Operation::new(new(number), Arc::clone(&session), asked(""));
+        let operation = Operation::new(new(number), Arc::clone(&session), None, asked(""));
         registry.began(&Arc::new(operation));
     }
     assert_eq!(registry.session_views().len(), SESSIONS_MAX);

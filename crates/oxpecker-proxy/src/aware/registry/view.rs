@@ -41,6 +41,27 @@ impl OperationEnd {
     }
 }
 
+/// Who cancelled an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Canceller {
+    Client,
+    /// By a command to this gateway.
+    Operator,
+    /// This gateway, because no client was left.
+    OrphanPolicy,
+}
+
+impl Canceller {
+    /// The same in words, as records have it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Operator => "operator",
+            Self::OrphanPolicy => "orphan policy",
+        }
+    }
+}
+
 /// A session at one moment.
 #[derive(Debug, Clone)]
 pub struct SessionView {
@@ -93,6 +114,8 @@ pub struct OperationView {
     /// Bytes of fetch replies.
     pub bytes: u64,
     pub cancelled: bool,
+    /// As far as it went through this gateway.
+    pub cancelled_by: Option<Canceller>,
     /// Of the error that it failed with, where the coordinator told one.
     pub sql_state: String,
     pub end: Option<OperationEnd>,
