@@ -114,7 +114,11 @@ pub(crate) fn virtual_server(
         reader.ctx.error(place, "`listen` must not be empty");
     }
     let default_profile = reader.ctx.names.protocols.get(default_profile);
-    let (places, entries) = reader.finish();
+    let (places, mut entries) = reader.finish();
+    if abandonment.is_none_or(|policy| policy.cancel_after.is_none()) {
+        // What it would say is not in effect, and would be refused when written.
+        entries.retain(|entry| entry.key != "orphan_timeout");
+    }
     let networks =
         |list: Vec<(ipnet::IpNet, Place)>| list.into_iter().map(|(net, _)| net).collect();
     let build = || {
