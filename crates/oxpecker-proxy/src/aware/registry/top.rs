@@ -132,7 +132,9 @@ fn text(operation: &OperationView) -> String {
         return operation.method.to_owned();
     }
     let text = &operation.statement;
-    text[..text.floor_char_boundary(STATEMENT_BYTES_MAX.min(text.len()))].to_owned()
+    let longest = STATEMENT_BYTES_MAX.min(text.len());
+    let end = (0..=longest).rev().find(|&at| text.is_char_boundary(at));
+    text[..end.unwrap_or(0)].to_owned()
 }
 
 #[cfg(test)]
