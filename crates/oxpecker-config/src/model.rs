@@ -41,7 +41,7 @@ pub struct Process {
     pub pidfile: Option<PathBuf>,
 }
 
-/// `[log]`: where lines go. Process events and access records share the targets.
+/// `[log]`: where lines go. Process events, access and query records share the targets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Log {
     /// Process events below this are not made at all.
@@ -51,6 +51,10 @@ pub struct Log {
     pub access: AccessFormat,
     /// No access record for connections that carried no byte (probes, port scans).
     pub dontlognull: bool,
+    /// Shape of the query record, one for each operation that is over.
+    pub queries: QueryFormat,
+    /// What query records and lists show of statements.
+    pub statements: Statements,
     /// Files of access records for a bucket or directory, beside the targets.
     pub delivery: Option<Delivery>,
 }
@@ -128,6 +132,21 @@ pub enum AccessFormat {
     Off,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryFormat {
+    Json,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statements {
+    /// Every literal is replaced.
+    Redacted,
+    /// As written, but for what looks like a secret; in records only, lists stay redacted.
+    Full,
+    Off,
+}
+
 /// `[[log.target]]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogTarget {
@@ -151,6 +170,7 @@ pub enum Records {
     All,
     Process,
     Access,
+    Queries,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -414,6 +434,7 @@ pub struct Virtual {
     pub strict_protocol: bool,
     /// Keys of self-routing handles: the first signs, all are believed. Empty = a table in memory.
     pub handle_keys: Vec<PathBuf>,
+    pub abandonment: Abandonment,
     pub persistence: Option<Persistence>,
     pub protocol_profile: ProtocolProfile,
     pub tls_client: Option<TlsClient>,
@@ -441,6 +462,29 @@ pub struct Virtual {
     pub dual_stack: bool,
     /// Permission bits of a Unix-socket listener, such as 0o660.
     pub socket_mode: u32,
+}
+
+/// What becomes of HiveServer2 sessions whose clients are all gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abandonment {
+    /// After so long without a client a session without open operations is closed on its
+    /// coordinator; `None` = never.
+    pub close_after: Option<Duration>,
+    /// After so long its open operations are cancelled; `None` = never.
+    pub cancel_after: Option<Duration>,
+}
+
+impl Abandonment {
+    /// Nothing is ever done.
+    pub fn is_off(&self) -> bool {
+        self.close_after.is_none() && self.cancel_after.is_none()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orphans {
+    Keep,
+    Cancel,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -11,21 +11,28 @@
 //! its coordinator, [`registry`] what is known of sessions and operations; none of them has a
 //! socket.
 
+pub(crate) mod abandoned;
+mod access;
+mod errand;
 mod exchange;
 mod follow;
 mod http;
+pub(crate) mod kill;
 mod learn;
 mod line;
 mod link;
 mod login;
 mod pass;
 pub(crate) mod place;
+mod query_record;
 mod reach;
 pub(crate) mod registry;
 mod route;
 pub(crate) mod tags;
 
-pub use registry::{OperationEnd, OperationView, SessionView};
+pub use errand::ErrandError;
+pub use kill::{KillError, Killed};
+pub use registry::{Canceller, OperationEnd, OperationView, SessionView, StatementView};
 
 use oxpecker_config::model::Protocol;
 use oxpecker_wire::scan::Dialect;

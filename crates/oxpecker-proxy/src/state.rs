@@ -206,11 +206,11 @@ impl Shared {
         Self {
             balancer: Mutex::new(balancer),
             started: Instant::now(),
+            sessions: aware::registry::Registry::new(log.clone()),
             log,
             connections,
             registries: (0..workers).map(|n| Arc::new(Registry::new(n, workers))).collect(),
             topology: RwLock::default(),
-            sessions: aware::registry::Registry::default(),
             warnings: Warnings::default(),
             challenges: Arc::default(),
             endings: Endings::default(),

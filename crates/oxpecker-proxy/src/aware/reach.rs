@@ -10,11 +10,12 @@ use oxpecker_wire::scan::handle::{ID_BYTES, Id};
 use oxpecker_wire::scan::method::Names;
 use tokio::time::timeout;
 
-use super::exchange::{Exchange, until_end};
+use super::errand;
+use super::exchange::Exchange;
 use super::http;
 use super::line::{Line, LoginError};
-use super::link::pump;
 use super::place::Place;
+use super::registry::Secret;
 use super::route::{self, Target};
 use crate::record::Close;
 use crate::state::MemberState;
@@ -183,7 +184,8 @@ impl Exchange<'_> {
             let asking = self.ask(Arc::clone(member), &question);
             match timeout(SEARCH_PATIENCE, asking).await {
                 Ok(Ok(Some(index))) => {
-                    self.memory.found(id, is_operation, &self.lines[index].place);
+                    let place = &self.lines[index].place;
+                    self.memory.found(id, Secret::new(*secret), is_operation, place);
                     return Ok(Ok(index));
                 }
                 Ok(Ok(None)) => {}
@@ -224,19 +226,6 @@ impl Exchange<'_> {
         replies: &mut ReplyScanner,
     ) -> Option<()> {
         let Line { link, cookie, .. } = &mut self.lines[index];
-        if let Some(request) = &self.request {
-            request.queue_alone(link, question.len(), cookie);
-        }
-        link.queue(question);
-        link.flush().await.ok()?;
-        if self.request.is_some() {
-            let response = http::read_response(link).await.ok()?;
-            if response.status != http::OK || response.closes {
-                return None;
-            }
-        }
-        let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| replies.feed(bytes));
-        pump(link, None, &mut feed).await.ok()?;
-        http::drain(link).await.ok()?.then_some(())
+        errand::ask(link, self.request.as_ref(), cookie, question, replies).await
     }
 }

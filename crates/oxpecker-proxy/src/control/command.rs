@@ -6,6 +6,7 @@ use oxpecker_config::model::{self, Host, Member, Node};
 use tokio::sync::oneshot;
 
 use super::{EventKind, Handle, Request, SaveError, Saved, Wanted, Who};
+use crate::aware::{KillError, Killed, kill};
 use crate::connection::registry::Cut;
 use crate::convert;
 use crate::state::Shared;
@@ -164,6 +165,27 @@ impl Handle {
             self.shared.note(who, EventKind::ConnectionsEnded, &subject, &text);
         }
         Ok(count)
+    }
+
+    /// Cancels the operation with this id, as Impala prints it, at the coordinator that runs it. Its
+    /// client reads so in the answer to its next call.
+    pub async fn kill_operation(&self, who: &Who, id: &str) -> Result<Killed, KillError> {
+        let result = kill::operation(&self.shared, id).await;
+        killed("operation", who, id, &result);
+        result
+    }
+
+    /// Closes the session with this id, and all that it has open.
+    pub async fn kill_session(&self, who: &Who, id: &str) -> Result<Killed, KillError> {
+        let result = kill::session(&self.shared, id).await;
+        killed("session", who, id, &result);
+        result
+    }
+
+    /// Begins the sums of statements anew.
+    pub fn reset_top_statements(&self, who: &Who) {
+        self.shared.sessions.reset_top_statements();
+        tracing::info!(who = who.as_str(), "sums of statements reset");
     }
 
     /// Reads the configuration files anew, all or nothing; the answer comes when it is done.
@@ -343,5 +365,16 @@ fn state_word(state: AdminState) -> &'static str {
         model::AdminState::Enabled => "enabled",
         model::AdminState::Draining => "draining",
         model::AdminState::Disabled => "disabled",
+    }
+}
+
+fn killed(kind: &'static str, who: &Who, id: &str, result: &Result<Killed, KillError>) {
+    let who = who.as_str();
+    match result {
+        Ok(Killed::Done) => tracing::info!(kind, id, who, "killed"),
+        Ok(Killed::Over) => tracing::info!(kind, id, who, "nothing to kill: it was over"),
+        // It is somebody's input: no more of it than there is to an id.
+        Err(KillError::Unknown { .. }) => {}
+        Err(error) => tracing::warn!(kind, id, who, %error, "failed to kill"),
     }
 }

@@ -5,14 +5,17 @@
 
 #![expect(clippy::unwrap_used, reason = "only tests are here")]
 
+mod abandoned;
 mod aware;
 mod demo;
 mod health;
 mod hue;
 mod imported;
 mod jdbc;
+mod kill;
 mod killed;
 mod python;
+mod queries;
 mod shell;
 mod spread;
 mod verify;
@@ -41,6 +44,9 @@ struct Plan {
     monitor: String,
     pool: String,
     virtual_server: String,
+    /// Of the virtual server `hs2` only.
+    hs2: String,
+    top: String,
     also: Option<String>,
     /// Virtual servers read the protocol.
     aware: bool,
@@ -91,6 +97,18 @@ impl Plan {
         self
     }
 
+    /// More lines for the virtual server `hs2`.
+    fn hs2(mut self, lines: &str) -> Self {
+        self.hs2 = lines.into();
+        self
+    }
+
+    /// More tables.
+    fn top(mut self, tables: &str) -> Self {
+        self.top = format!("{tables}\n");
+        self
+    }
+
     /// A pool `also` of the same members on port 21051, with a monitor of another kind.
     fn also_judged_by(mut self, parent: &str) -> Self {
         self.also = Some(parent.into());
@@ -102,7 +120,8 @@ impl Plan {
             let ip = coordinator_addr(net, number).ip();
             format!("[node.c{number}]\naddress = \"{ip}\"\n")
         });
-        let mut text: String = nodes.collect();
+        let mut text = self.top.clone();
+        text.extend(nodes);
         for (protocol, port) in PROTOCOLS {
             text.push_str(&self.service(net, protocol, protocol, port, port));
         }
@@ -118,6 +137,7 @@ impl Plan {
             (1..=self.coordinators).map(|number| format!("\"c{number}\"")).collect();
         let (members, ip) = (members.join(", "), net.ip(1));
         let Self { monitor, pool, virtual_server, aware, .. } = self;
+        let own = if name == "hs2" { &*self.hs2 } else { "" };
         let kind = if *aware {
             format!("type = \"standard\"\nprotocol = \"{parent}\"")
         } else {
@@ -142,6 +162,7 @@ listen = \"{ip}:{listen}\"
 pool = \"{name}\"
 {kind}
 {virtual_server}
+{own}
 "
         )
     }
