@@ -176,11 +176,11 @@ impl Exchange<'_> {
             return Ok(Err(vain()));
         }
         self.session.worker.shared.sessions.searches.fetch_add(1, Ordering::Relaxed);
-        let question = answer::question(names, id, secret);
+        let questions = answer::questions(names, id, secret);
         let pool = Arc::clone(&self.session.pool);
         for member in pool.members.iter().take(SEARCH_MEMBERS_MAX) {
             let before = self.lines.len();
-            let asking = self.ask(Arc::clone(member), &question);
+            let asking = self.ask(member, &questions);
             match timeout(SEARCH_PATIENCE, asking).await {
                 Ok(Ok(Some(index))) => {
                     self.memory.found(id, is_operation, &self.lines[index].place);
@@ -201,19 +201,25 @@ impl Exchange<'_> {
     /// The line to a member, if it knows the handle in question.
     async fn ask(
         &mut self,
-        member: Arc<MemberState>,
-        question: &[u8],
+        member: &Arc<MemberState>,
+        questions: &[Vec<u8>],
     ) -> Result<Option<usize>, Close> {
-        let Ok(index) = self.line_to(member).await? else { return Ok(None) };
-        let mut replies = ReplyScanner::new(self.dialect);
-        if self.put_question(index, question, &mut replies).await.is_none() {
-            self.lines.remove(index);
-            return Ok(None);
+        for question in questions {
+            let Ok(index) = self.line_to(Arc::clone(member)).await? else { return Ok(None) };
+            let mut replies = ReplyScanner::new(self.dialect);
+            if self.put_question(index, question, &mut replies).await.is_none() {
+                self.lines.remove(index);
+                return Ok(None);
+            }
+            let reply = replies.reply();
+            if reply.is_error() && answer::is_shutting_down(reply.error.kept()) {
+                continue;
+            }
+            let known = !reply.is_error()
+                || reply.status.is_some() && !answer::is_unknown_handle(reply.error.kept());
+            return Ok(known.then_some(index));
         }
-        let reply = replies.reply();
-        let known = !reply.is_error()
-            || reply.status.is_some() && !answer::is_unknown_handle(reply.error.kept());
-        Ok(known.then_some(index))
+        Ok(None)
     }
 
     /// `None`: there was no answer that can be read, or the line ends with it.

@@ -14,6 +14,7 @@ mod jdbc;
 mod killed;
 mod python;
 mod shell;
+mod spark;
 mod spread;
 mod verify;
 
@@ -39,6 +40,7 @@ struct Plan {
     pool: String,
     virtual_server: String,
     also: Option<String>,
+    tables: String,
     /// Virtual servers read the protocol.
     aware: bool,
 }
@@ -80,6 +82,12 @@ impl Plan {
         self
     }
 
+    /// More tables for the configuration.
+    fn tables(mut self, tables: &str) -> Self {
+        self.tables = format!("\n{tables}\n");
+        self
+    }
+
     /// A pool `also` of the same members on port 21051, with a monitor of another kind.
     fn also_judged_by(mut self, parent: &str) -> Self {
         self.also = Some(parent.into());
@@ -92,6 +100,7 @@ impl Plan {
             format!("[node.c{number}]\naddress = \"{ip}\"\n")
         });
         let mut text: String = nodes.collect();
+        text.push_str(&self.tables);
         for (protocol, port) in PROTOCOLS {
             text.push_str(&self.service(net, protocol, protocol, port, port));
         }
@@ -242,12 +251,18 @@ pub(crate) fn kerberized(
     let bare = SocketAddr::new(at.ip(), 21_060);
     let port = format!("--hs2-port={}", bare.port());
     let standin = Standin::start(at.ip(), &[&[port.as_str()], args].concat());
+    (standin, kerberos_in_front(kdc, at, bare, keytab))
+}
+
+/// Ends Kerberos at `at`, with these keys, and passes the messages on to `bare`.
+#[track_caller]
+fn kerberos_in_front(kdc: &Kdc, at: SocketAddr, bare: SocketAddr, keytab: &Path) -> Client {
     let mut command = kdc.command("/usr/bin/python3", &["-u"]);
     command.arg(script("kerberized.py")).env("KRB5_KTNAME", keytab);
     command.args([at.to_string(), bare.to_string()]);
     let server = Client::start(command);
     server.out.wait("ready");
-    (standin, server)
+    server
 }
 
 pub(crate) fn script(name: &str) -> PathBuf {
