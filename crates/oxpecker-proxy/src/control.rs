@@ -8,6 +8,7 @@ mod command;
 pub(crate) mod events;
 mod look;
 mod view;
+mod work;
 
 use std::sync::Arc;
 
@@ -21,6 +22,8 @@ pub use view::{
     ConnectionView, CountsView, EndingView, EntryView, MemberView, NodeView, PoolView, ProbeView,
     Status, TrafficView, VirtualView,
 };
+
+pub use work::WorkLeft;
 
 use crate::state::Shared;
 

@@ -32,6 +32,8 @@ const VAIN_SEARCHES_MAX: u8 = 8;
 
 pub(super) const LOST_IN_MID_CALL: &str = "The connection to the coordinator was lost while it worked on this \
     call. Whether the call was carried out is not known.\n";
+const SESSION_LOST: &str = "The connection to the coordinator was lost, and with it the session's \
+    database and options.\n";
 const NO_COORDINATOR: &str = "Could not connect to a coordinator: none is available.\n";
 
 /// What the client is told instead of an answer.
@@ -92,6 +94,17 @@ impl Exchange<'_> {
 
     /// The line of before, or one to a member that the balancer chooses.
     async fn line_to_some(&mut self, target: &Target) -> Result<Result<usize, Refusal>, Close> {
+        if *target == Target::Any
+            && let Some(own) = self.memory.own_place()
+        {
+            let line = self.lines.iter().position(|line| line.place == *own);
+            if let Some(index) = line.and_then(|index| self.live(index)) {
+                return Ok(Ok(index));
+            }
+            if self.memory.lose_own_session() {
+                return Ok(Err(Refusal::link(SESSION_LOST)));
+            }
+        }
         let current = self.lines.get(self.current).filter(|line| self.may_use(line));
         if let Some(index) = current.map(|_| self.current).and_then(|index| self.live(index)) {
             let member = self.lines[index].member.id;
@@ -157,7 +170,10 @@ impl Exchange<'_> {
         }
         line.identity = self.identity().into();
         if self.lines.len() >= LINES_MAX {
-            self.lines.remove(0);
+            // Not the one that is a session.
+            let own = self.memory.own_place();
+            let oldest = self.lines.iter().position(|line| Some(&line.place) != own);
+            self.lines.remove(oldest.unwrap_or(0));
         }
         self.lines.push(line);
         Ok(self.lines.len() - 1)

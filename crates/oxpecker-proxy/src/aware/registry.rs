@@ -9,6 +9,7 @@
 mod operation;
 mod session;
 mod view;
+mod work;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

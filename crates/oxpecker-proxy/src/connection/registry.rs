@@ -28,6 +28,8 @@ pub(crate) struct Conn {
     cut: AtomicU8,
     /// 0 = none chosen yet; else the id plus one.
     member: AtomicU32,
+    /// The same of the member without which it cannot go on, though it does not end with it.
+    bound: AtomicU32,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -38,6 +40,15 @@ impl Conn {
 
     fn member(&self) -> Option<MemberId> {
         self.member.load(Ordering::Acquire).checked_sub(1).map(MemberId)
+    }
+
+    /// Of a Beeswax session, whose calls are routed but which lives at one coordinator.
+    pub(crate) fn bind(&self, member: Option<MemberId>) {
+        self.bound.store(member.map_or(0, |MemberId(id)| id + 1), Ordering::Release);
+    }
+
+    fn is_bound_to(&self, MemberId(id): MemberId) -> bool {
+        self.member() == Some(MemberId(id)) || self.bound.load(Ordering::Acquire) == id + 1
     }
 
     /// Makes the calling task the one to wake. A task's waker stays the same, so once is enough.
@@ -96,6 +107,11 @@ impl Registry {
             .iter()
             .filter(|(_, conn)| member.is_none_or(|member| conn.member() == Some(member)));
         chosen.map(|(_, conn)| conn.request_cut(cut)).count()
+    }
+
+    /// How many connections would feel the end of `member`.
+    pub(crate) fn bound_to(&self, member: MemberId) -> usize {
+        lock(&self.connections).iter().filter(|(_, conn)| conn.is_bound_to(member)).count()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,10 +1,12 @@
 //! Commands: some are done at once, some by the owner of the gateway.
 
-use oxpecker_balance::spec::AdminState;
+use std::sync::Arc;
+
+use oxpecker_balance::spec::{AdminState, MemberId};
 use tokio::sync::oneshot;
 
 use super::{Handle, Request, Wanted, Who};
-use crate::state::word;
+use crate::state::{MemberState, word};
 
 /// Which rows of the statistics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,17 +87,21 @@ impl Handle {
         }
     }
 
-    fn find(
+    fn find(&self, pool: &str, member: &str) -> Result<MemberId, CommandError> {
+        self.member(pool, member).map(|known| known.id)
+    }
+
+    pub(super) fn member(
         &self,
         pool: &str,
         member: &str,
-    ) -> Result<oxpecker_balance::spec::MemberId, CommandError> {
+    ) -> Result<Arc<MemberState>, CommandError> {
         let topology = self.shared.topology();
         let found = topology.pools.iter().find(|known| known.config.name == pool);
         let found =
             found.ok_or_else(|| CommandError::Unknown { kind: "pool", name: pool.to_owned() })?;
         let known = found.members.iter().find(|known| known.name == member);
         let unknown = || CommandError::Unknown { kind: "member", name: format!("{pool}/{member}") };
-        known.map(|known| known.id).ok_or_else(unknown)
+        known.cloned().ok_or_else(unknown)
     }
 }

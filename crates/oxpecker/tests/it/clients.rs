@@ -12,6 +12,7 @@ mod hue;
 mod imported;
 mod jdbc;
 mod killed;
+mod leaving;
 mod python;
 mod shell;
 mod spark;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use oxpecker_wire::scan::handle::Id;
 
+use crate::aware::learn::results::Results;
+
 use super::{OperationEnd, OperationView, Session};
 
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub(crate) struct Operation {
     pub(crate) bytes: AtomicU64,
     pub(crate) cancelled: AtomicBool,
     pub(crate) failed: AtomicBool,
+    pub(crate) results: Results,
     pub(super) end: OnceLock<(OperationEnd, Duration)>,
 }
 
@@ -52,6 +55,7 @@ impl Operation {
             bytes: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            results: Results::default(),
             end: OnceLock::new(),
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
+use crate::aware::place::Place;
 
 fn place() -> Place {
     Place { host: "10.0.0.1".into(), port: 21_050 }
@@ -51,6 +52,19 @@ fn an_operation_is_open_until_it_ends_and_told_once() {
     assert!(registry.operation(operation.id).is_some());
     let views = registry.operation_views();
     assert!(views.len() == 1 && views[0].first_row.is_some() && views[0].user == "alice");
+}
+
+#[test]
+fn work_is_told_by_coordinator_and_port() {
+    let registry = Registry::default();
+    let session = session(&registry, 1);
+    let _open = operation(&registry, &session, 2);
+    let over = operation(&registry, &session, 3);
+    registry.ended(&over, OperationEnd::Closed);
+    let work = registry.work_at(&place());
+    assert_eq!((work.operations, work.operations_read, work.sessions), (1, 0, 1));
+    let other = Place { port: 28_000, ..place() };
+    assert_eq!(registry.work_at(&other), work::Work::default());
 }
 
 #[test]
