@@ -26,6 +26,7 @@ use crate::convert;
 use crate::counters::Traffic;
 use crate::limit::{Limit, Queue};
 use crate::listener::{self, ListenError, ListenerKey, Opened};
+use crate::load::Loads;
 use crate::log::{Log, LogError};
 use crate::probe::Probes;
 use crate::quota::OncePer;
@@ -86,6 +87,12 @@ pub enum ApplyError {
         #[source]
         source: Box<TlsError>,
     },
+    #[error("failed to set up TLS for `load_port` of pool `{pool}`")]
+    LoadTls {
+        pool: String,
+        #[source]
+        source: Box<TlsError>,
+    },
     #[error("failed to set up [acme.{authority}]")]
     Acme {
         authority: String,
@@ -104,6 +111,7 @@ pub enum ApplyError {
 struct TlsSetup {
     virtuals: Vec<Arc<TlsSides>>,
     monitors: Vec<Option<Arc<ClientTls>>>,
+    loads: Vec<Option<Arc<ClientTls>>>,
     tags: Vec<Option<Arc<Tags>>>,
 }
 
@@ -122,6 +130,7 @@ pub struct Gateway {
     workers: Vec<WorkerHandle>,
     listeners: HashMap<ListenerKey, OpenListener>,
     probes: Probes,
+    loads: Loads,
     resolver: Resolver,
     authorities: Authorities,
     next_listener: u64,
@@ -175,6 +184,7 @@ impl Gateway {
             workers,
             listeners: HashMap::new(),
             probes: Probes::default(),
+            loads: Loads::default(),
             resolver: Resolver::default(),
             authorities,
             next_listener: 0,
@@ -238,6 +248,7 @@ impl Gateway {
         self.shared.connections.set_max(connections_max);
         self.use_listeners(&topology, opened).await;
         self.probes.apply(&self.shared, &topology);
+        self.loads.apply(&self.shared, &topology);
         self.resolver.apply(&topology);
         self.authorities.apply(authorities);
         for pool in &topology.pools {
@@ -267,9 +278,18 @@ impl Gateway {
                 source: Box::new(source),
             })
         };
+        let load = |pool: &Pool| {
+            let profile = pool.load.as_ref().and_then(|load| load.tls.as_ref());
+            let set_up = profile.map(|profile| tls::client(profile).map(Arc::new)).transpose();
+            set_up.map_err(|source| ApplyError::LoadTls {
+                pool: pool.name.clone(),
+                source: Box::new(source),
+            })
+        };
         Ok(TlsSetup {
             virtuals: config.virtuals.iter().map(set_up).collect::<Result<_, _>>()?,
             monitors: config.pools.iter().map(monitor).collect::<Result<_, _>>()?,
+            loads: config.pools.iter().map(load).collect::<Result<_, _>>()?,
             tags: config.virtuals.iter().map(handle_tags).collect::<Result<_, _>>()?,
         })
     }
@@ -329,10 +349,10 @@ impl Gateway {
         let pools: Vec<_> = config
             .pools
             .iter()
-            .zip(tls.monitors)
-            .filter_map(|(pool, tls)| {
+            .zip(tls.monitors.into_iter().zip(tls.loads))
+            .filter_map(|(pool, (monitor_tls, load_tls))| {
                 let state = self.pool_state(pool, config, &nodes, &old, &balancer)?;
-                Some(Arc::new(PoolState { monitor_tls: tls, ..state }))
+                Some(Arc::new(PoolState { monitor_tls, load_tls, ..state }))
             })
             .collect();
         let virtuals = config
@@ -396,6 +416,7 @@ impl Gateway {
             queue,
             source_turn: AtomicUsize::new(0),
             monitor_tls: None,
+            load_tls: None,
         })
     }
 

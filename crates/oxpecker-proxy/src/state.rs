@@ -89,6 +89,8 @@ pub(crate) struct PoolState {
     pub(crate) source_turn: AtomicUsize,
     /// Probes go through TLS.
     pub(crate) monitor_tls: Option<Arc<ClientTls>>,
+    /// Coordinators are asked for their load through TLS.
+    pub(crate) load_tls: Option<Arc<ClientTls>>,
 }
 
 #[derive(Debug)]
@@ -111,11 +113,18 @@ pub(crate) struct NodeState {
     pub(crate) name: String,
     pub(crate) host: Host,
     address: RwLock<Option<IpAddr>>,
+    /// Operations there that did not come through this gateway, as it tells itself.
+    pub(crate) foreign_operations: AtomicU32,
 }
 
 impl NodeState {
     pub(crate) fn new(name: &str, host: &Host, address: Option<IpAddr>) -> Self {
-        Self { name: name.to_owned(), host: host.clone(), address: RwLock::new(address) }
+        Self {
+            name: name.to_owned(),
+            host: host.clone(),
+            address: RwLock::new(address),
+            foreign_operations: AtomicU32::new(0),
+        }
     }
 
     /// `None` while a name was never resolved.

@@ -13,6 +13,7 @@ mod imported;
 mod jdbc;
 mod killed;
 mod leaving;
+mod load;
 mod python;
 mod shell;
 mod spark;
