@@ -6,7 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "only tests are here")]
 
 mod aware;
+mod crowd;
 mod demo;
+mod followed;
 mod health;
 mod hue;
 mod imported;

@@ -2,6 +2,8 @@
 
 usage: raw_sessions.py HOST PORT sessions N    N sessions in turn; process ids and how often
        raw_sessions.py HOST PORT hue N         N statements in one session over 12 connections
+       raw_sessions.py HOST PORT crowd N       N statements in 30 sessions in turn, every call over any of
+                                               1,000 connections; process ids and how often
        raw_sessions.py HOST PORT storm N       N sessions steered by lines: open (how many on which
                                                process), run (a statement in each), reopen (those
                                                that were told of an error)
@@ -79,6 +81,23 @@ if what == "sessions":
         session = open_session(connection)
         seen[pid(session, lambda: connection)] += 1
         good(connection.CloseSession(TCloseSessionReq(session)))
+        connection.close()
+    for entry in seen.items():
+        print("%d %d" % entry)
+elif what == "crowd":
+    pool = [Connection() for _ in range(1000)]
+    choice = random.Random(1)
+    sessions = [open_session(choice.choice(pool)) for _ in range(30)]
+    owners = [pid(session, lambda: choice.choice(pool)) for session in sessions]
+    seen = collections.Counter()
+    for number in range(count):
+        owner = pid(sessions[number % 30], lambda: choice.choice(pool))
+        if owner != owners[number % 30]:
+            sys.exit("a session moved")
+        seen[owner] += 1
+    for session in sessions:
+        good(choice.choice(pool).CloseSession(TCloseSessionReq(session)))
+    for connection in pool:
         connection.close()
     for entry in seen.items():
         print("%d %d" % entry)
