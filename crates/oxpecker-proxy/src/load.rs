@@ -26,9 +26,10 @@ use crate::tls::client::ClientTls;
 
 /// How often a pool's coordinators are asked that has no monitor.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// How long an answer may take, if the interval allows it.
-const TIMEOUT_MAX: Duration = Duration::from_secs(5);
-/// An answer counts for this many intervals; then it says more about the past.
+/// How long an answer may take. Nobody waits for it, so it may take longer than an interval.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// An answer counts for this many intervals, and as long as the next may take; then it says more
+/// about the past.
 const KEPT_INTERVALS: u32 = 6;
 
 const RECEIVE_BYTES: usize = 32 * 1024;
@@ -137,9 +138,8 @@ async fn watch(target: Arc<Target>) {
     let mut fails = false;
     loop {
         let began = Instant::now();
-        let patience = TIMEOUT_MAX.min(*interval);
-        let asked = timeout(patience, ask(&target)).await;
-        match asked.unwrap_or(Err(Failure::TimedOut(patience))) {
+        let asked = timeout(TIMEOUT, ask(&target)).await;
+        match asked.unwrap_or(Err(Failure::TimedOut(TIMEOUT))) {
             Ok(told) => {
                 let foreign = told.saturating_sub(own.load(Ordering::Relaxed));
                 node.foreign_operations.store(foreign, Ordering::Relaxed);
@@ -149,7 +149,8 @@ async fn watch(target: Arc<Target>) {
                 }
             }
             Err(failure) => {
-                if told_at.is_none_or(|at| at.elapsed() > *interval * KEPT_INTERVALS) {
+                let kept = *interval * KEPT_INTERVALS + TIMEOUT;
+                if told_at.is_none_or(|at| at.elapsed() > kept) {
                     node.foreign_operations.store(0, Ordering::Relaxed);
                 }
                 if !std::mem::replace(&mut fails, true) {

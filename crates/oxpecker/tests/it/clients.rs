@@ -9,6 +9,7 @@ mod aware;
 mod crowd;
 mod demo;
 mod followed;
+mod forged;
 mod health;
 mod hue;
 mod imported;
