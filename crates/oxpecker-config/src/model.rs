@@ -306,6 +306,15 @@ pub struct Pool {
     /// Connect to the member from the client's own address (needs CAP_NET_ADMIN and routes).
     pub transparent: bool,
     pub send_proxy: Option<ProxyVersion>,
+    /// Whom `least-operations` asks about work that does not come through this gateway.
+    pub load: Option<LoadSource>,
+}
+
+/// The coordinators' own web pages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadSource {
+    pub port: u16,
+    pub tls: Option<TlsServer>,
 }
 
 #[derive(Debug, Clone, PartialEq)]

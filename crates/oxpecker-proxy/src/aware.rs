@@ -51,6 +51,8 @@ use login::Login;
 pub(crate) async fn serve(session: &mut Session, client: Endpoint) -> Close {
     let conn = std::sync::Arc::clone(&session.registered.conn);
     tokio::select! {
+        // A relay knows better how to end both of its sides.
+        biased;
         close = serve_uncut(session, client) => close,
         cut = conn.cut() => connection::cut_close(cut),
     }
@@ -115,6 +117,8 @@ async fn pass_on(
     let before = (client.bytes_in, client.bytes_out);
     let (client, _) = client.into_parts();
     let place = line.place.clone();
+    // Nobody can take it elsewhere: it ends when its member does.
+    session.registered.conn.set_member(Some(line.member.id));
     let (member, _, _lease) = line.into_parts();
     let mut relay = Relay::new(client, member);
     let end = match dialect {

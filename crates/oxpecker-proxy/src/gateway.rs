@@ -25,6 +25,7 @@ use crate::control::events::EventKind;
 use crate::control::{self, Who};
 use crate::limit::Limit;
 use crate::listener::{self, ListenError, ListenerKey, Opened};
+use crate::load::Loads;
 use crate::log::{Log, LogError};
 use crate::probe::Probes;
 use crate::relay::pipe;
@@ -79,6 +80,12 @@ pub enum ApplyError {
         #[source]
         source: Box<TlsError>,
     },
+    #[error("failed to set up TLS for `load_port` of pool `{pool}`")]
+    LoadTls {
+        pool: String,
+        #[source]
+        source: Box<TlsError>,
+    },
     #[error("failed to set up [acme.{authority}]")]
     Acme {
         authority: String,
@@ -116,6 +123,7 @@ pub struct Gateway {
     workers: Vec<WorkerHandle>,
     listeners: HashMap<ListenerKey, OpenListener>,
     probes: Probes,
+    loads: Loads,
     resolver: Resolver,
     authorities: Authorities,
     next_listener: u64,
@@ -178,6 +186,7 @@ impl Gateway {
             workers,
             listeners: HashMap::new(),
             probes: Probes::default(),
+            loads: Loads::default(),
             resolver: Resolver::default(),
             authorities,
             next_listener: 0,
@@ -278,6 +287,7 @@ impl Gateway {
         self.shared.connections.set_max(connections_max);
         self.use_listeners(&topology, opened).await;
         self.probes.apply(&self.shared, &topology);
+        self.loads.apply(&self.shared, &topology);
         self.resolver.apply(&topology);
         for pool in &topology.pools {
             // There may be more room for those who wait.

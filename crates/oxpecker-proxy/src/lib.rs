@@ -14,6 +14,7 @@ mod endpoint;
 mod gateway;
 mod limit;
 mod listener;
+mod load;
 mod log;
 mod probe;
 mod quota;

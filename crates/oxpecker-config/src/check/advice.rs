@@ -112,6 +112,7 @@ fn pool(ctx: &mut Ctx<'_>, item: &PoolRead, places: &Places, parts: &Parts) {
         let help = "it says whose connections `least-connections` and `random-two` count";
         ctx.warn(places.of("scope"), message).help(help);
     }
+    load(ctx, item, places);
     if pool.transparent && !pool.source.is_empty() {
         let message = "`source` and `transparent` both say where to connect from";
         ctx.error(places.of("source"), message).help("keep one of them");
@@ -136,6 +137,20 @@ fn pool(ctx: &mut Ctx<'_>, item: &PoolRead, places: &Places, parts: &Parts) {
             let message = format!("`{node}:{}` is in pool `{}` twice", member.port, pool.name);
             ctx.error(*place, message).note(first, "first");
         }
+    }
+}
+
+/// What coordinators tell of their work, and nobody asked for.
+fn load(ctx: &mut Ctx<'_>, item: &PoolRead, places: &Places) {
+    let pool = &item.pool;
+    if places.has("load_tls") && !places.has("load_port") {
+        let message = "`load_tls` does nothing without `load_port`";
+        ctx.warn(places.of("load_tls"), message).help("write load_port = 25000");
+    }
+    if places.has("load_port") && pool.method != Method::LeastOperations {
+        let message = "`load_port` does nothing with this method";
+        let help = "write method = \"least-operations\": no other asks coordinators for their work";
+        ctx.warn(places.of("load_port"), message).help(help);
     }
 }
 

@@ -178,6 +178,16 @@ fn pool_options_that_do_not_fit() {
     );
     check(
         MEMBERS,
+        &pool("load_port = 25000\nload_tls = \"serverssl\""),
+        &["9 warning `load_port` does nothing with this method"],
+    );
+    check(
+        MEMBERS,
+        &pool("load_tls = \"serverssl\""),
+        &["9 warning `load_tls` does nothing without `load_port`"],
+    );
+    check(
+        MEMBERS,
         &pool("method = \"least-operations\""),
         &["12 error pool `hs2` counts operations, which this virtual server does not see"],
     );

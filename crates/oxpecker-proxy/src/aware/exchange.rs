@@ -251,11 +251,12 @@ impl<'a> Exchange<'a> {
                         member = %member.name, client = %self.session.client(),
                         "the coordinator is leaving; the session goes to another one"
                     );
-                    if self.session.tried().len() < self.session.pool.members.len() {
+                    let may_go = !self.memory.lose_own_session();
+                    if may_go && self.session.tried().len() < self.session.pool.members.len() {
                         target = Target::New;
                         continue;
                     }
-                    // All are leaving: its own words.
+                    // All are leaving, or it would be another session: its own words.
                     let text = String::from_utf8_lossy(self.replies.reply().error.kept()).into();
                     return self.refuse(whole, Refusal::general(text)).await;
                 }

@@ -137,6 +137,7 @@ impl<'a> Follow<'a> {
         if self.waits {
             let (call, reply) = (self.calls.call(), self.replies.reply());
             self.memory.learn(call, reply, self.replies.position(), &self.place);
+            self.memory.note_results(call, reply);
             self.waits = false;
             self.calls.reset();
         }

@@ -1,5 +1,8 @@
 //! What one connection remembers, and what it tells the registry when a call is done.
 
+mod own;
+pub(super) mod results;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -46,6 +49,8 @@ pub(super) struct Memory {
     last: Option<Arc<Operation>>,
     /// Of a Beeswax connection, which is its session.
     own: Option<Arc<Session>>,
+    /// It has run `USE` or `SET`.
+    own_has_settings: bool,
 }
 
 impl Known for Memory {
@@ -74,6 +79,7 @@ impl Memory {
             uses: Vec::new(),
             last: None,
             own: None,
+            own_has_settings: false,
         }
     }
 

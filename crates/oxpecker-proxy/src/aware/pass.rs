@@ -5,7 +5,7 @@ use std::time::Duration;
 use oxpecker_config::model::ServiceDown;
 use oxpecker_wire::answer;
 use oxpecker_wire::scan::Progress;
-use oxpecker_wire::scan::method::Method;
+use oxpecker_wire::scan::method::{Dialect, Method};
 
 use super::exchange::{Exchange, HELD_BYTES_MAX, close_of, until_end};
 use super::http;
@@ -94,6 +94,11 @@ impl Exchange<'_> {
         let (call, reply) = (self.calls.call(), self.replies.reply());
         self.memory.learn(call, reply, self.replies.position(), &self.lines[index].place);
         self.lines[index].debt = Debt::Nothing;
+        self.memory.note_results(call, reply);
+        if self.dialect == Dialect::Beeswax && self.memory.has_own_session() {
+            // Its session ends with its coordinator.
+            self.session.registered.conn.bind(self.lines[index].member.id);
+        }
         self.lines.retain(|line| !line.is_spent);
         Ok(())
     }

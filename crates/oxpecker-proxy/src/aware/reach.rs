@@ -33,6 +33,8 @@ const VAIN_SEARCHES_MAX: u8 = 8;
 
 pub(super) const LOST_IN_MID_CALL: &str = "The connection to the coordinator was lost while it worked on this \
     call. Whether the call was carried out is not known.\n";
+const SESSION_LOST: &str = "The connection to the coordinator was lost, and with it the session's \
+    database and options.\n";
 const NO_COORDINATOR: &str = "Could not connect to a coordinator: none is available.\n";
 
 /// What the client is told instead of an answer.
@@ -93,6 +95,17 @@ impl Exchange<'_> {
 
     /// The line of before, or one to a member that the balancer chooses.
     async fn line_to_some(&mut self, target: &Target) -> Result<Result<usize, Refusal>, Close> {
+        if *target == Target::Any
+            && let Some(own) = self.memory.own_place()
+        {
+            let line = self.lines.iter().position(|line| line.place == *own);
+            if let Some(index) = line.and_then(|index| self.live(index)) {
+                return Ok(Ok(index));
+            }
+            if self.memory.lose_own_session() {
+                return Ok(Err(Refusal::link(SESSION_LOST)));
+            }
+        }
         let current = self.lines.get(self.current).filter(|line| self.may_use(line));
         if let Some(index) = current.map(|_| self.current).and_then(|index| self.live(index)) {
             let member = self.lines[index].member.id;
@@ -158,7 +171,10 @@ impl Exchange<'_> {
         }
         line.identity = self.identity().into();
         if self.lines.len() >= LINES_MAX {
-            self.lines.remove(0);
+            // Not the one that is a session.
+            let own = self.memory.own_place();
+            let oldest = self.lines.iter().position(|line| Some(&line.place) != own);
+            self.lines.remove(oldest.unwrap_or(0));
         }
         self.lines.push(line);
         Ok(self.lines.len() - 1)
@@ -177,11 +193,11 @@ impl Exchange<'_> {
             return Ok(Err(vain()));
         }
         self.session.worker.shared.sessions.searches.fetch_add(1, Ordering::Relaxed);
-        let question = answer::question(names, id, secret);
+        let questions = answer::questions(names, id, secret);
         let pool = Arc::clone(&self.session.pool);
         for member in pool.members.iter().take(SEARCH_MEMBERS_MAX) {
             let before = self.lines.len();
-            let asking = self.ask(Arc::clone(member), &question);
+            let asking = self.ask(member, &questions);
             match timeout(SEARCH_PATIENCE, asking).await {
                 Ok(Ok(Some(index))) => {
                     let place = &self.lines[index].place;
@@ -203,19 +219,25 @@ impl Exchange<'_> {
     /// The line to a member, if it knows the handle in question.
     async fn ask(
         &mut self,
-        member: Arc<MemberState>,
-        question: &[u8],
+        member: &Arc<MemberState>,
+        questions: &[Vec<u8>],
     ) -> Result<Option<usize>, Close> {
-        let Ok(index) = self.line_to(member).await? else { return Ok(None) };
-        let mut replies = ReplyScanner::new(self.dialect);
-        if self.put_question(index, question, &mut replies).await.is_none() {
-            self.lines.remove(index);
-            return Ok(None);
+        for question in questions {
+            let Ok(index) = self.line_to(Arc::clone(member)).await? else { return Ok(None) };
+            let mut replies = ReplyScanner::new(self.dialect);
+            if self.put_question(index, question, &mut replies).await.is_none() {
+                self.lines.remove(index);
+                return Ok(None);
+            }
+            let reply = replies.reply();
+            if reply.is_error() && answer::is_shutting_down(reply.error.kept()) {
+                continue;
+            }
+            let known = !reply.is_error()
+                || reply.status.is_some() && !answer::is_unknown_handle(reply.error.kept());
+            return Ok(known.then_some(index));
         }
-        let reply = replies.reply();
-        let known = !reply.is_error()
-            || reply.status.is_some() && !answer::is_unknown_handle(reply.error.kept());
-        Ok(known.then_some(index))
+        Ok(None)
     }
 
     /// `None`: there was no answer that can be read, or the line ends with it.

@@ -10,6 +10,7 @@ mod operation;
 mod session;
 mod top;
 mod view;
+mod work;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicU64};

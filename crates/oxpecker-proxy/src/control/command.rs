@@ -1,5 +1,7 @@
 //! Commands: some are done at once, some by the owner of the gateway.
 
+use std::sync::Arc;
+
 use oxpecker_balance::spec::{AdminState, MemberId};
 use oxpecker_config::edit::{self, Edit, EditError};
 use oxpecker_config::model::{self, Host, Member, Node};
@@ -9,7 +11,7 @@ use super::{EventKind, Handle, Request, SaveError, Saved, Wanted, Who};
 use crate::aware::{KillError, Killed, kill};
 use crate::connection::registry::Cut;
 use crate::convert;
-use crate::state::Shared;
+use crate::state::{MemberState, Shared};
 
 /// Which rows of the statistics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -346,18 +348,30 @@ impl Handle {
     }
 
     pub(super) fn find(&self, pool: &str, member: &str) -> Result<MemberId, CommandError> {
+        find_member(&self.shared, pool, member).map(|known| known.id)
+    }
+
+    pub(super) fn member(
+        &self,
+        pool: &str,
+        member: &str,
+    ) -> Result<Arc<MemberState>, CommandError> {
         find_member(&self.shared, pool, member)
     }
 }
 
-fn find_member(shared: &Shared, pool: &str, member: &str) -> Result<MemberId, CommandError> {
+fn find_member(
+    shared: &Shared,
+    pool: &str,
+    member: &str,
+) -> Result<Arc<MemberState>, CommandError> {
     let topology = shared.topology();
     let found = topology.pools.iter().find(|known| known.config.name == pool);
     let found =
         found.ok_or_else(|| CommandError::Unknown { kind: "pool", name: pool.to_owned() })?;
     let known = found.members.iter().find(|known| known.name == member);
     let unknown = || CommandError::Unknown { kind: "member", name: format!("{pool}/{member}") };
-    known.map(|known| known.id).ok_or_else(unknown)
+    known.cloned().ok_or_else(unknown)
 }
 
 fn state_word(state: AdminState) -> &'static str {

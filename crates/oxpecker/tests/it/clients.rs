@@ -7,16 +7,22 @@
 
 mod abandoned;
 mod aware;
+mod crowd;
 mod demo;
+mod followed;
+mod forged;
 mod health;
 mod hue;
 mod imported;
 mod jdbc;
 mod kill;
 mod killed;
+mod leaving;
+mod load;
 mod python;
 mod queries;
 mod shell;
+mod spark;
 mod spread;
 mod verify;
 mod watching;
@@ -284,12 +290,18 @@ pub(crate) fn kerberized(
     let bare = SocketAddr::new(at.ip(), 21_060);
     let port = format!("--hs2-port={}", bare.port());
     let standin = Standin::start(at.ip(), &[&[port.as_str()], args].concat());
+    (standin, kerberos_in_front(kdc, at, bare, keytab))
+}
+
+/// Ends Kerberos at `at`, with these keys, and passes the messages on to `bare`.
+#[track_caller]
+fn kerberos_in_front(kdc: &Kdc, at: SocketAddr, bare: SocketAddr, keytab: &Path) -> Client {
     let mut command = kdc.command("/usr/bin/python3", &["-u"]);
     command.arg(script("kerberized.py")).env("KRB5_KTNAME", keytab);
     command.args([at.to_string(), bare.to_string()]);
     let server = Client::start(command);
     server.out.wait("ready");
-    (standin, server)
+    server
 }
 
 pub(crate) fn script(name: &str) -> PathBuf {

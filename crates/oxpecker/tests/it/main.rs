@@ -23,6 +23,7 @@ mod failing;
 mod garbage;
 mod health;
 mod import;
+mod inside;
 mod keytab;
 mod limits;
 mod listening;

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use oxpecker_wire::scan::handle::{ID_BYTES, Id};
 
+use crate::aware::learn::results::Results;
+
 use super::{Canceller, OperationEnd, OperationView, Secret, Session};
 
 /// Of a statement that was refused: it never got one.
@@ -54,6 +56,7 @@ pub(crate) struct Operation {
     cancelled: AtomicU8,
     failed: AtomicBool,
     sql_state: OnceLock<Box<str>>,
+    pub(crate) results: Results,
     end: OnceLock<(OperationEnd, Duration)>,
 }
 
@@ -76,6 +79,7 @@ impl Operation {
             cancelled: AtomicU8::new(0),
             failed: AtomicBool::new(false),
             sql_state: OnceLock::new(),
+            results: Results::default(),
             end: OnceLock::new(),
         }
     }

@@ -68,6 +68,19 @@ fn an_operation_is_open_until_it_ends_and_told_once() {
 }
 
 #[test]
+fn work_is_told_by_coordinator_and_port() {
+    let registry = Registry::default();
+    let session = session(&registry, 1);
+    let _open = operation(&registry, &session, 2);
+    let over = operation(&registry, &session, 3);
+    registry.ended(&over, OperationEnd::Closed);
+    let work = registry.work_at(&place());
+    assert_eq!((work.operations, work.operations_read, work.sessions), (1, 0, 1));
+    let other = Place { port: 28_000, ..place() };
+    assert_eq!(registry.work_at(&other), work::Work::default());
+}
+
+#[test]
 fn a_session_that_closes_ends_its_operations_and_no_other() {
     let registry = Registry::default();
     let (first, second) = (session(&registry, 1), session(&registry, 2));
