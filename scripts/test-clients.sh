@@ -14,8 +14,11 @@ python=${PYTHON:-/usr/bin/python3}
 packages=(python3-venv python3-dev gcc g++ libsasl2-dev libkrb5-dev libsasl2-modules)
 
 # Make the certificates of tests, look at what is offered to clients, issue certificates by ACME, judge
-# imported configurations, and set a gateway's clock forward.
+# imported configurations, statistics and the runtime socket, and set a gateway's clock forward.
 tools=(openssl sslscan pebble haproxy libfaketime)
+
+# promtool judges metrics and alert rules; the others read HAProxy's statistics and socket, here ours.
+monitoring=(prometheus prometheus-haproxy-exporter hatop)
 
 # A realm of the tests' own, logins of real clients to it (libsasl2-modules-gssapi-mit), and a server for them
 # (python3-gssapi).
@@ -110,7 +113,7 @@ mkdir -p "$venvs"
 # Two callers at once (test runs in two worktrees share nothing, but two terminals may) wait for each other.
 exec 9>"$venvs/.lock"
 flock 9
-ensure_packages "${tools[@]}" "${kerberos[@]}"
+ensure_packages "${tools[@]}" "${monitoring[@]}" "${kerberos[@]}"
 ensure_venv shell "${shell_pins[@]}"
 ensure_venv cli "${cli_pins[@]}"
 ensure_venv s3 "${s3_pins[@]}"

@@ -9,6 +9,7 @@ use oxpecker_proxy::control::{EventKind, Handle, Who};
 
 use crate::access::Access;
 use crate::api::stream::Hub;
+use crate::haproxy::Watched;
 use crate::history::History;
 use crate::route;
 
@@ -20,6 +21,8 @@ pub(crate) struct App {
     /// This host's name, as `hostname` prints it.
     pub(crate) host: String,
     pub(crate) history: History,
+    /// Looks every second, for rates of HAProxy's statistics.
+    pub(crate) watched: Watched,
     pub(crate) hub: Hub,
     /// Lock-outs and known credentials: they outlive a reload.
     pub(crate) access: Access,
@@ -52,6 +55,7 @@ impl App {
             version: env!("CARGO_PKG_VERSION"),
             host: host.unwrap_or_default(),
             history: History::default(),
+            watched: Watched::default(),
             hub: Hub::new(),
             access: Access::new(),
             current: RwLock::new(Current {

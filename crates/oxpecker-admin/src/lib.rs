@@ -15,7 +15,10 @@ mod listen;
 mod metrics;
 mod page;
 mod route;
+#[cfg(test)]
+mod sample;
 mod server;
+mod snapshot;
 
 pub use admin::{Admin, Prepared, StartError};
 pub use listen::{OpenError, Owner};

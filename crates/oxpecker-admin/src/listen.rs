@@ -60,10 +60,11 @@ pub(crate) struct Unix {
 impl Sockets {
     /// Opens what `old` does not have.
     pub(crate) fn open(admin: &model::Admin, old: &Self, owner: Owner) -> Result<Self, OpenError> {
-        let known = old.tcp.as_ref().filter(|tcp| tcp.address == admin.listen);
-        let tcp = match known {
-            Some(known) => Arc::clone(known),
-            None => Arc::new(Tcp::open(admin.listen)?),
+        let known = old.tcp.as_ref().filter(|tcp| Some(tcp.address) == admin.listen);
+        let tcp = match (known, admin.listen) {
+            (Some(known), _) => Some(Arc::clone(known)),
+            (None, Some(address)) => Some(Arc::new(Tcp::open(address)?)),
+            (None, None) => None,
         };
         // Without it everything still works over TCP.
         let unix = match open_unix(admin.socket.as_deref(), &old.unix, owner) {
@@ -79,7 +80,7 @@ impl Sockets {
             opened => opened?,
         };
         let haproxy = open_unix(admin.haproxy_socket.as_deref(), &old.haproxy, owner)?;
-        Ok(Self { tcp: Some(tcp), unix, haproxy })
+        Ok(Self { tcp, unix, haproxy })
     }
 }
 

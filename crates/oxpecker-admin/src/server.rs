@@ -37,6 +37,7 @@ pub(crate) async fn serve(app: Arc<App>, mut wanted: watch::Receiver<Sockets>) {
     let connections = Connections::new();
     let mut samplers = JoinSet::new();
     samplers.spawn(history::sample(Arc::clone(&app)));
+    samplers.spawn(haproxy::watch(app.control.clone(), app.watched.clone()));
     samplers.spawn(stream::sample(Arc::clone(&app)));
     samplers.spawn(watch_certificates(Arc::clone(&app)));
     let mut open = Open::default();

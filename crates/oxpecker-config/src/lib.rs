@@ -34,3 +34,4 @@ pub use origin::Origins;
 pub use reference::reference;
 pub use source::{Input, Maps, Source};
 pub use text::File as SourceText;
+pub use units::read_duration;

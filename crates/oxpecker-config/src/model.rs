@@ -181,7 +181,8 @@ pub struct Facility(pub u8);
 /// `[admin]`: who may look and change, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admin {
-    pub listen: SocketAddr,
+    /// `None` = over Unix sockets only.
+    pub listen: Option<SocketAddr>,
     /// For people and programs on this host; whoever may open it is an admin.
     pub socket: Option<PathBuf>,
     pub users: Vec<AdminUser>,

@@ -50,6 +50,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, BadDuration> {
     if total > LONGEST { Err(BadDuration::TooLong) } else { Ok(total) }
 }
 
+/// A duration of a command line, which has no place to point at.
+pub fn read_duration(text: &str) -> Option<Duration> {
+    parse_duration(text).ok()
+}
+
 /// The shortest text that reads back as the same duration (whole milliseconds).
 pub(crate) fn show_duration(duration: Duration) -> String {
     let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

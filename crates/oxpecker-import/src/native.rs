@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     Log,
     LogTarget,
     Admin,
+    AdminUser,
     Node,
     Pool,
     Virtual,
@@ -40,6 +41,7 @@ impl Kind {
             Self::Log => "log",
             Self::LogTarget => "log.target",
             Self::Admin => "admin",
+            Self::AdminUser => "admin.user",
             Self::Node => "node",
             Self::Pool => "pool",
             Self::Virtual => "virtual",
@@ -230,10 +232,6 @@ impl Native {
     pub(crate) fn is_unused(&self, kind: Kind, wanted: &str) -> bool {
         let names = self.names.get(&kind);
         names.is_none_or(|names| !names.contains(&clean_name(wanted)))
-    }
-
-    pub(crate) fn has(&self, kind: Kind) -> bool {
-        self.tables.iter().any(|table| table.kind == kind)
     }
 
     pub(crate) fn write(self, head: &[String]) -> Written {

@@ -29,7 +29,7 @@ pub use oxpecker_balance::spec::{AdminState, Health};
 pub use state_file::SaveError;
 pub use view::{
     ConnectionView, CountsView, EndingView, EntryView, HistogramView, LeavingView, MemberView,
-    NodeView, PoolView, ProbeView, Status, TrafficView, VirtualView,
+    NodeView, PoolView, ProbeFailure, ProbeView, Status, TrafficView, VirtualView,
 };
 
 use crate::state::Shared;

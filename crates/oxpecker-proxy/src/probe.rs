@@ -20,6 +20,7 @@ use oxpecker_wire::{probe as wire, proxy_header};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::control::ProbeFailure;
 use crate::convert::wire_version;
 use crate::counters::ProbeResult;
 use crate::endpoint::Endpoint;
@@ -54,6 +55,22 @@ enum Failure {
     ConnectTimedOut(Duration),
     #[error("{answer} ({limit:?})")]
     TimedOut { answer: ProbeError, limit: Duration },
+}
+
+impl Failure {
+    fn kind(&self) -> ProbeFailure {
+        match self {
+            Self::Unresolved => ProbeFailure::Unresolved,
+            Self::Connect(_) => ProbeFailure::Connect,
+            Self::ConnectTimedOut(_) => ProbeFailure::ConnectTimeout,
+            Self::Tls(_) => ProbeFailure::Tls,
+            Self::TimedOut { .. } => ProbeFailure::AnswerTimeout,
+            Self::Answer(
+                ProbeError::HttpStatus { status, .. } | ProbeError::HttpCredentials { status, .. },
+            ) => ProbeFailure::Status(*status),
+            Self::Answer(_) | Self::Io { .. } => ProbeFailure::Answer,
+        }
+    }
 }
 
 /// The probes that run now.
@@ -173,6 +190,7 @@ fn report(
     result: Result<Verdict, Failure>,
     duration: Duration,
 ) {
+    let failure = result.as_ref().err().map(Failure::kind);
     let (version, webserver_address) = match &result {
         Ok(verdict) => (verdict.version.clone(), verdict.webserver_address.clone()),
         Err(_) => (None, None),
@@ -193,6 +211,7 @@ fn report(
         at: Timestamp::now(),
         duration,
         passed: outcome != ProbeOutcome::Failed,
+        failure,
         result: reason.clone(),
         version,
         webserver_address,

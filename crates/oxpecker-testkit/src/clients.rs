@@ -248,7 +248,8 @@ impl Drop for Terminal {
 }
 
 /// Both sides of a new terminal. Neither is inherited by processes that other tests start.
-fn terminal() -> (File, File) {
+#[track_caller]
+pub fn terminal() -> (File, File) {
     let ours = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
     grantpt(&ours).unwrap();
     unlockpt(&ours).unwrap();

@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     Warnings = 4,
     /// A check of `doctor` or `verify` failed.
     CheckFailed = 5,
-    /// The drain deadline, or a second signal, cut connections.
+    /// A drain's deadline came before its end: the process cut connections, or `drain --wait` gave up.
     DrainCut = 6,
 }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod certificates;
 mod check;
+mod ctl;
 mod delivery;
 mod doctor;
 mod exit;
@@ -10,6 +11,7 @@ mod finding;
 mod import;
 mod keytab;
 mod load;
+mod packaging;
 mod privileges;
 mod run;
 mod service;
@@ -40,7 +42,9 @@ struct Args {
 
 const AFTER_HELP: &str = "\
 Exit status: 0 fine, 1 failure at run time, 2 wrong usage, 3 configuration errors,
-4 warnings under --strict, 5 a check of doctor or verify failed, 6 the drain deadline cut connections.
+4 warnings under --strict, 5 a check of doctor or verify failed, 6 a drain's deadline came before its end.
+
+Commands of the running gateway talk to unix:/run/oxpecker/admin.sock, or to OXPECKER_ADMIN.
 
 Signals of `run`: HUP reloads (all or nothing), TERM drains and a second TERM cuts,
 INT stops now, USR1 opens log files anew.";
@@ -93,6 +97,14 @@ enum Command {
     /// Kerberos keytab files
     #[command(subcommand)]
     Keytab(keytab::Command),
+    #[command(flatten)]
+    Running(ctl::Command),
+    /// Print completions for a shell
+    #[command(hide = true)]
+    Completions(packaging::Completions),
+    /// Write manual pages into a directory
+    #[command(hide = true)]
+    Man(packaging::Man),
 }
 
 #[derive(Debug, clap::Args)]
@@ -123,6 +135,9 @@ fn main() -> ExitCode {
             verify::verify(&files.files, &options, format)
         }
         Command::Keytab(command) => keytab::run(&command),
+        Command::Running(command) => ctl::run(&command),
+        Command::Completions(options) => Ok(packaging::completions(&options)),
+        Command::Man(options) => packaging::man(&options),
     };
     exit.unwrap_or_else(|error| {
         // The whole chain on one line: causes are what an administrator greps for.

@@ -1,9 +1,10 @@
 //! `oxpecker verify`: what the recipes check by hand, against the running gateway.
 //!
-//! Logs in through every virtual server as clients do. It needs no access to the gateway itself:
-//! whatever balances there is judged by what comes out.
+//! Logs in through every virtual server as clients do. It needs no access to the gateway itself,
+//! except for a failover: whatever balances there is judged by what comes out.
 
 mod explain;
+mod failover;
 mod kerberos;
 mod login;
 mod spread;
@@ -14,9 +15,11 @@ use std::path::PathBuf;
 
 use oxpecker_config::model::{Config, Listen, Protocol, Virtual};
 
+use crate::ctl::Access;
 use crate::exit::Exit;
-use crate::finding::Report;
+use crate::finding::{Report, Section};
 use crate::load::Files;
+use failover::Failover;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
@@ -49,6 +52,11 @@ pub(crate) struct Options {
     /// First part of Impala's principals
     #[arg(long, value_name = "NAME", default_value = "impala")]
     service: String,
+    /// Take this member out for a moment, and see that logins succeed on others
+    #[arg(long, value_name = "POOL/MEMBER")]
+    failover: Option<String>,
+    #[command(flatten)]
+    access: Access,
 }
 
 pub(crate) fn verify(
@@ -71,23 +79,52 @@ pub(crate) fn verify(
         let known: Vec<_> = config.virtuals.iter().map(|v| v.name.as_str()).collect();
         anyhow::bail!("no virtual server is called `{name}`; there are {}", known.join(", "));
     }
+    let failover = match &options.failover {
+        Some(member) => Some(Failover::new(&options.access, member)?),
+        None => None,
+    };
     let mut report = Report::default();
     let wanted = |v: &&Virtual| options.virtual_server.as_ref().is_none_or(|name| v.name == *name);
+    let mut failed_over = false;
     for virtual_server in config.virtuals.iter().filter(wanted) {
         let Some(address) = address(virtual_server, options) else { continue };
         let service = Service { config, virtual_server, address, options };
         let section = report.section(format!("Virtual server {} ({address})", virtual_server.name));
-        let Some(tls) = tls::examine(&service, section)? else { continue };
-        if let Some(realm) = &options.realm {
-            kerberos::examine(&service, realm, tls.is_some(), section);
-        }
-        // Where Kerberos is asked for, a login without it proves nothing.
-        if options.realm.is_none() || options.password_file.is_some() {
-            spread::examine(&service, tls, section)?;
-        }
+        let failover = failover.as_ref().filter(|failover| failover.is_about(&service));
+        failed_over |= failover.is_some();
+        examine(&service, failover, section)?;
+    }
+    if let (Some(member), false) = (&options.failover, failed_over) {
+        anyhow::bail!("no virtual server that was looked at uses the pool of `{member}`");
     }
     report.print(format)?;
     Ok(if report.has_faults() { Exit::CheckFailed } else { Exit::Fine })
+}
+
+fn examine(
+    service: &Service<'_>,
+    failover: Option<&Failover>,
+    section: &mut Section,
+) -> anyhow::Result<()> {
+    let Some(tls) = tls::examine(service, section)? else { return Ok(()) };
+    let options = service.options;
+    if let Some(realm) = &options.realm {
+        let shell = kerberos::examine(service, realm, tls.is_some(), section);
+        // Where Kerberos is asked for, a login without it proves nothing.
+        if options.password_file.is_none() {
+            return match (failover, shell) {
+                (Some(failover), Some(shell)) => {
+                    failover.examine(service, section, &mut || shell.log_in())
+                }
+                _ => Ok(()),
+            };
+        }
+    }
+    let client = spread::examine(service, tls, section)?;
+    match failover {
+        Some(failover) => failover.examine(service, section, &mut || spread::log_in(&client)),
+        None => Ok(()),
+    }
 }
 
 /// One virtual server as its clients see it.

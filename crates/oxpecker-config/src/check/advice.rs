@@ -282,7 +282,7 @@ fn admin(ctx: &mut Ctx<'_>, parts: &Parts) {
         let help = "name a profile whose certificates stand in files";
         ctx.error(read.places.of("tls_client"), message).help(help);
     }
-    if admin.listen.ip().to_canonical().is_loopback() {
+    if admin.listen.is_none_or(|listen| listen.ip().to_canonical().is_loopback()) {
         return;
     }
     let listen = read.places.of("listen");

@@ -50,14 +50,16 @@ pub(super) fn check(ctx: &mut Ctx<'_>, parts: &Parts) {
     }
     let admin = parts.admin.as_ref().and_then(|read| Some((read.item.as_ref()?, &read.places)));
     if let Some((admin, places)) = admin {
-        let listener = Tcp {
-            address: admin.admin.listen,
-            dual_stack: true,
-            interface: None,
-            owner: "[admin]".to_owned(),
-            place: places.of("listen"),
-        };
-        add(&mut by_port, listener, &mut clashes);
+        if let Some(address) = admin.admin.listen {
+            let listener = Tcp {
+                address,
+                dual_stack: true,
+                interface: None,
+                owner: "[admin]".to_owned(),
+                place: places.of("listen"),
+            };
+            add(&mut by_port, listener, &mut clashes);
+        }
         let sockets =
             [("socket", &admin.admin.socket), ("haproxy_socket", &admin.admin.haproxy_socket)];
         for (key, path) in sockets {

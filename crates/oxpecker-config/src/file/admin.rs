@@ -1,5 +1,6 @@
 //! Reads `[admin]`, `[admin.user.NAME]` and `[admin.token.NAME]`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use toml::de::DeValue;
@@ -48,7 +49,7 @@ pub(crate) fn admin(
     let mut reader = Reader::new(ctx, "admin", "[admin]", place, single.layers);
     reader.ignore("user");
     reader.ignore("token");
-    let listen = reader.value("listen", network::tcp_listen);
+    let listen = reader.value("listen", listen_address);
     let socket = reader.value("socket", socket);
     let anonymous = reader.optional("anonymous", word::<Anonymous>);
     let tls_client =
@@ -62,7 +63,9 @@ pub(crate) fn admin(
 
     let anyone = match listen {
         _ if !users.is_empty() || !tokens.is_empty() => Anonymous(None),
-        Some(listen) if listen.ip().to_canonical().is_loopback() => Anonymous(Some(Role::Admin)),
+        Some(Some(listen)) if listen.ip().to_canonical().is_loopback() => {
+            Anonymous(Some(Role::Admin))
+        }
         _ => Anonymous(Some(Role::Viewer)),
     };
     reader.computed("anonymous", format!("\"{}\"", crate::words::word_of(anyone)));
@@ -142,6 +145,14 @@ pub(crate) fn token(ctx: &mut Ctx<'_>, named: &Named<'_>) -> Read<AdminToken> {
     let (places, entries) = reader.finish();
     let build = || Some(AdminToken { name: named.name.clone(), token: token?, role: role? });
     Read { item: build(), places, entries }
+}
+
+/// `None` inside for the word `off`.
+fn listen_address(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Option<SocketAddr>> {
+    if is_off(ctx, val) {
+        return Some(None);
+    }
+    network::tcp_listen(ctx, val).map(Some)
 }
 
 /// `None` inside for the word `off`.

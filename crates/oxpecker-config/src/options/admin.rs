@@ -14,9 +14,9 @@ pub(super) static ADMIN: TableDoc = TableDoc {
     options: &[
         option(
             "listen",
-            Other("an address with port, such as \"127.0.0.1:25002\""),
+            Other("an address with port, such as \"127.0.0.1:25002\", or \"off\""),
             Value("\"127.0.0.1:25002\""),
-            "Where to listen. Off the loopback address write users or tokens, and `tls_client`.",
+            "Where to listen; with `off` only on the Unix sockets. Off the loopback address write users or tokens, and `tls_client`.",
             "\"127.0.0.1:25002\"",
         ),
         option(

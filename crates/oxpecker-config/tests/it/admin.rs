@@ -31,12 +31,14 @@ fn a_local_page_is_open_until_somebody_is_named() {
 #[test]
 fn defaults_are_the_known_ones() {
     let found = admin("[admin]");
-    assert_eq!(found.listen, "127.0.0.1:25002".parse().unwrap());
+    assert_eq!(found.listen, "127.0.0.1:25002".parse().ok());
     assert_eq!(found.socket.unwrap().to_str(), Some("/run/oxpecker/admin.sock"));
     assert_eq!(found.stats_path, "/stats");
     assert_eq!(found.haproxy_socket_level, Role::Operator);
     assert_eq!((found.haproxy_socket, found.state_file, found.tls_client), (None, None, None));
     assert_eq!(admin("[admin]\nsocket = \"off\"").socket, None);
+    let local = admin("[admin]\nlisten = \"off\"");
+    assert_eq!((local.listen, local.anonymous), (None, Some(Role::Viewer)));
 }
 
 #[test]

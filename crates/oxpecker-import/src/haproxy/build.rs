@@ -1,7 +1,8 @@
 //! Proxies as virtual servers, and what belongs to the whole process.
 
+mod admin;
+
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::access::When;
@@ -34,7 +35,7 @@ pub(super) fn build(
         .collect();
     let nodes = Nodes::default();
     let mut builder =
-        Builder { ctx, files, proxies, native, nodes, backends, pools: HashMap::new() };
+        Builder { ctx, files, proxies, native, nodes, backends, pools: HashMap::new(), page: None };
     for (index, proxy) in proxies.iter().enumerate() {
         if let Some(span) = proxy.settings.disabled {
             let words = format!("`{}` is disabled, and left out", proxy.name);
@@ -43,6 +44,7 @@ pub(super) fn build(
             builder.accepting(index);
         }
     }
+    builder.admin(global);
     // Backends that nobody uses are checked as well.
     for (index, proxy) in proxies.iter().enumerate() {
         let unused = proxy.kind == ProxyKind::Backend && !builder.pools.contains_key(&index);
@@ -134,6 +136,8 @@ struct Builder<'b> {
     backends: HashMap<&'b str, usize>,
     /// By the proxy whose servers they are.
     pools: HashMap<usize, Pool>,
+    /// The proxy that is a page of statistics.
+    page: Option<usize>,
 }
 
 /// Where the connections of one listener go.
@@ -155,11 +159,17 @@ impl Builder<'_> {
             || !settings.servers.is_empty()
             || !settings.access.routes.is_empty();
         if settings.stats.on.is_some() && is_http && !serves {
-            return self.page(proxy);
+            if let Some(first) = self.page {
+                let name = &self.proxies[first].name;
+                let words = format!("there is one page, and it is that of `{name}`");
+                self.ctx.notes.change(proxy.span, words);
+            } else {
+                self.page = Some(index);
+            }
+            return;
         }
-        for (word, span) in &settings.stats.lines {
-            let words = format!("`stats {word}` here: the page has a listener of its own, [admin]");
-            self.ctx.notes.drop(*span, words);
+        for span in settings.stats.spans() {
+            self.ctx.notes.drop(span, "the page has a listener of its own, [admin]");
         }
         for span in &settings.http_rules {
             let words = "HTTP is not looked into: bytes pass as they come";
@@ -341,7 +351,8 @@ impl Builder<'_> {
         self.listening(settings, options, &mut table);
         if let Some(balance) = back.balance.as_ref().filter(|at| at.value == Balance::Source) {
             let words = "all users behind one address, such as those of a Hue server, share one coordinator";
-            let help = "fine for one Hue server; more coordinators do not make it faster";
+            let help = "a native file with protocol = \"hs2\" on the virtual server makes it needless: \
+                        each call finds the coordinator that has its session, and users are spread";
             self.ctx.notes.warn(balance.span, words, help);
         }
         self.native.add(table);
@@ -494,61 +505,6 @@ impl Builder<'_> {
         let words = format!("`{}` listens on every address, and everybody may connect", proxy.name);
         let help = "add `tcp-request connection reject unless { src 10.0.0.0/8 }`, or bind to an internal address";
         self.ctx.notes.warn(open.span, words, help);
-    }
-
-    /// A page of statistics.
-    fn page(&mut self, proxy: &Proxy) {
-        let settings = &proxy.settings;
-        let listens: Vec<_> = settings.binds.iter().flat_map(|bind| &bind.listens).collect();
-        let Some((address, span)) = listens.iter().find_map(|at| match at.value {
-            Listen::Tcp(address) => Some((address, at.span)),
-            Listen::Unix(_) => None,
-        }) else {
-            let words = format!("`{}` listens nowhere", proxy.name);
-            self.ctx.notes.refuse(proxy.span, words, "write `bind ADDRESS:PORT`");
-            return;
-        };
-        if self.native.has(Kind::Admin) {
-            let words = "there is one page, and it has its address already";
-            self.ctx.notes.change(span, words);
-            return;
-        }
-        // Whoever reaches the page can drain members, and nobody is asked for a password.
-        let own = match address {
-            SocketAddr::V4(_) if !address.ip().is_loopback() => {
-                let words =
-                    "on the loopback address only: this version's page asks for no password";
-                self.ctx.notes.change(span, words);
-                SocketAddr::from(([127, 0, 0, 1], address.port()))
-            }
-            SocketAddr::V6(_) if !address.ip().is_loopback() => {
-                let words =
-                    "on the loopback address only: this version's page asks for no password";
-                self.ctx.notes.change(span, words);
-                SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], address.port()))
-            }
-            own => own,
-        };
-        let place = self.files.place(proxy.span);
-        let mut table = Table::single(Kind::Admin, proxy.span).comment(format!(
-            "{} {}, {place}",
-            proxy.kind.as_str(),
-            proxy.name
-        ));
-        table.text("listen", &own.to_string(), span);
-        self.native.add(table);
-        for (word, span) in &settings.stats.lines {
-            match word.as_str() {
-                "enable" => {}
-                "auth" => self.ctx.notes.drop(*span, "this version's page asks for no password"),
-                "uri" => self.ctx.notes.drop(*span, "the page has an address of its own"),
-                "admin" => self.ctx.notes.drop(*span, "whoever reaches the page may change states"),
-                _ => self.ctx.notes.drop(*span, "the page looks as it looks"),
-            }
-        }
-        for span in &settings.http_rules {
-            self.ctx.notes.drop(*span, "rules for a page that is another one now");
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::bind;
 use super::lexer::Word;
 use super::parser::{Line, Section};
-use super::{Ctx, words};
+use super::{Ctx, stats, words};
 use crate::files::{At, Span};
 
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ pub(super) struct Global {
     pub(super) threads: Option<At<u64>>,
     pub(super) drain_timeout: Option<At<Duration>>,
     pub(super) logs: Vec<LogTarget>,
+    pub(super) sockets: Vec<stats::Socket>,
     pub(super) ca_base: Option<String>,
     pub(super) crt_base: Option<String>,
     pub(super) bind_min: Option<At<&'static str>>,
@@ -70,7 +71,7 @@ impl Global {
             "daemon" => ctx.notes.drop(line.span, "it stays in the foreground; systemd starts it"),
             "hard-stop-after" => self.drain_timeout = time(ctx, line),
             "log" => self.logs.extend(log(ctx, line)),
-            "stats" => stats(ctx, line),
+            "stats" => self.sockets.extend(stats::socket(ctx, line)),
             "ca-base" => self.ca_base = text().map(|at| at.value),
             "crt-base" => self.crt_base = text().map(|at| at.value),
             "ssl-server-verify" => {
@@ -174,23 +175,6 @@ pub(super) fn time(ctx: &mut Ctx, line: &Line) -> Option<At<Duration>> {
         None => {
             ctx.notes.refuse(line.span, format!("`{}` needs a time", line.keyword()), "");
             None
-        }
-    }
-}
-
-/// The run-time interface.
-fn stats(ctx: &mut Ctx, line: &Line) {
-    match line.get(1) {
-        "socket" => {
-            let words = "this version has no socket for commands";
-            ctx.notes.drop(line.span, words);
-        }
-        "timeout" | "maxconn" | "bind-process" => {
-            ctx.notes.drop(line.span, "there is no socket that this could limit");
-        }
-        other => {
-            let words = format!("`stats {}` is not possible in `global`", words::shorten(other));
-            ctx.notes.refuse(line.span, words, "there are socket, timeout and maxconn");
         }
     }
 }

@@ -86,7 +86,10 @@ pub(super) struct Settings {
 impl Settings {
     /// Lists that every heir copies.
     pub(super) fn inherited(&self) -> usize {
-        self.logs.len() + self.stats.lines.len() + self.health.status.len()
+        self.logs.len()
+            + self.stats.users.len()
+            + self.stats.others.len()
+            + self.health.status.len()
     }
 
     /// Forgets what a section does not inherit.

@@ -6,6 +6,7 @@ mod elb;
 mod facts;
 mod haproxy;
 mod same;
+mod stats;
 
 use std::path::PathBuf;
 

@@ -217,6 +217,7 @@ fn probe_view(pool: &PoolState, member: &MemberState) -> ProbeView {
         failed: facts.failed,
         last: last.as_ref().map(|last| last.at),
         last_duration: last.as_ref().map(|last| last.duration),
+        failure: last.as_ref().and_then(|last| last.failure),
         last_result: last.map(|last| last.result).unwrap_or_default(),
         rise: monitor.rise,
         fall: monitor.fall,

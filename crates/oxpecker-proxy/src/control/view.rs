@@ -171,6 +171,21 @@ pub struct MemberView {
     pub last_chosen: Option<Duration>,
 }
 
+/// How far a probe that failed had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeFailure {
+    /// The node's name was never resolved.
+    Unresolved,
+    Connect,
+    ConnectTimeout,
+    Tls,
+    /// The answer of HTTP had this status.
+    Status(u16),
+    /// The connection ended, or brought what the probe did not want.
+    Answer,
+    AnswerTimeout,
+}
+
 /// What a member's monitor found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ProbeView {
@@ -182,6 +197,8 @@ pub struct ProbeView {
     pub last_duration: Option<Duration>,
     /// `passed`, `quiescing`, or why it failed.
     pub last_result: String,
+    /// Of the last probe.
+    pub failure: Option<ProbeFailure>,
     pub rise: u32,
     pub fall: u32,
     /// Probes in a row that agree with each other.

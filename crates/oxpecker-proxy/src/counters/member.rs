@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use oxpecker_balance::spec::{Health, Now};
 
 use super::Histogram;
+use crate::control::ProbeFailure;
 use crate::record::Close;
 
 #[derive(Debug, Default)]
@@ -64,6 +65,7 @@ pub(crate) struct ProbeResult {
     pub(crate) duration: Duration,
     /// Passed, or alive and leaving.
     pub(crate) passed: bool,
+    pub(crate) failure: Option<ProbeFailure>,
     /// In words.
     pub(crate) result: String,
     pub(crate) version: Option<String>,
@@ -173,6 +175,7 @@ mod tests {
                 at: Timestamp::UNIX_EPOCH,
                 duration: Duration::from_millis(1),
                 passed,
+                failure: (!passed).then_some(ProbeFailure::Connect),
                 result: String::new(),
                 version: version.map(str::to_owned),
                 webserver_address: None,

@@ -15,30 +15,36 @@ use crate::finding::Section;
 /// Of one run of impala-shell. Starting it takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) fn examine(service: &Service<'_>, realm: &str, has_tls: bool, section: &mut Section) {
+/// The shell to log in with, if there is one.
+pub(super) fn examine<'a>(
+    service: &'a Service<'a>,
+    realm: &str,
+    has_tls: bool,
+    section: &mut Section,
+) -> Option<Shell<'a>> {
     let Some(public) = service.public_name() else {
         section.fault(
             "the name that clients use is not known",
             "a ticket is for a name",
             "pass --public-name, or write `public_name` in [virtual.NAME]",
         );
-        return;
+        return None;
     };
     let public = public.to_lowercase();
     let principal = format!("{}/{public}@{realm}", service.options.service);
     if !has_ticket(section) || !kdc_knows(&principal, section) {
-        return;
+        return None;
     }
-    let shell = Shell { service, public: &public, has_tls };
-    match shell.command().arg("--version").output() {
-        Err(error) => section.note(format!(
+    let shell = Shell { service, public, has_tls };
+    if let Err(error) = shell.command().arg("--version").output() {
+        section.note(format!(
             "{} is not here ({error}): nobody logged in with the ticket; --impala-shell names it",
             service.options.impala_shell.display()
-        )),
-        Ok(_) => {
-            spread::one_after_another(service, section, || shell.log_in());
-        }
+        ));
+        return None;
     }
+    spread::one_after_another(service, section, || shell.log_in());
+    Some(shell)
 }
 
 fn has_ticket(section: &mut Section) -> bool {
@@ -80,9 +86,9 @@ fn no_tools(section: &mut Section, error: &io::Error) {
 }
 
 /// impala-shell as a user of the gateway would call it.
-struct Shell<'a> {
+pub(super) struct Shell<'a> {
     service: &'a Service<'a>,
-    public: &'a str,
+    public: String,
     has_tls: bool,
 }
 
@@ -92,14 +98,10 @@ impl Shell<'_> {
     }
 
     /// The coordinator's name, or the last words of the shell.
-    fn log_in(&self) -> Result<String, String> {
+    pub(super) fn log_in(&self) -> Result<String, String> {
         let Self { service, public, has_tls } = self;
         let mut command = self.command();
-        let to = if self.leads_there() {
-            (*public).to_owned()
-        } else {
-            service.address.ip().to_string()
-        };
+        let to = if self.leads_there() { public.clone() } else { service.address.ip().to_string() };
         command.args(["-i", &format!("{to}:{}", service.address.port())]);
         command.args(["-k", "-b", public, "-s", &service.options.service, "-q", "select 1"]);
         command.arg(match service.protocol() {
@@ -125,7 +127,7 @@ impl Shell<'_> {
 
     /// The name's address is the one that is looked at.
     fn leads_there(&self) -> bool {
-        let found = (self.public, self.service.address.port()).to_socket_addrs();
+        let found = (self.public.as_str(), self.service.address.port()).to_socket_addrs();
         found.is_ok_and(|mut found| found.any(|address| address == self.service.address))
     }
 }

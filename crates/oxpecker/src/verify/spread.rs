@@ -17,25 +17,26 @@ pub(super) type Reached = BTreeMap<String, u32>;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
-pub(super) fn examine(
-    service: &Service<'_>,
+/// The client to log in with further.
+pub(super) fn examine<'a>(
+    service: &'a Service<'a>,
     tls: Tls,
     section: &mut Section,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Client<'a>> {
     if service.options.password_file.is_some() && tls.is_none() {
         section.note("the password goes over the network in clear text");
     }
     let client = Client::new(service, tls)?;
-    let reached = one_after_another(service, section, || {
-        client.log_in().map(|login| coordinator(&login)).map_err(|error| error.to_string())
-    });
-    if reached.is_empty() || reached.contains_key("") {
-        return Ok(());
-    }
-    if !sticks(service) {
+    let reached = one_after_another(service, section, || log_in(&client));
+    if !reached.is_empty() && !reached.contains_key("") && !sticks(service) {
         simultaneous(&client, expected(service).len(), section);
     }
-    Ok(())
+    Ok(client)
+}
+
+/// The coordinator's name, or nothing when it does not tell.
+pub(super) fn log_in(client: &Client<'_>) -> Result<String, String> {
+    client.log_in().map(|login| coordinator(&login)).map_err(|error| error.to_string())
 }
 
 /// As many logins as were asked for, and what they tell. `log_in` gives the coordinator's name, or
@@ -65,18 +66,19 @@ pub(super) fn one_after_another(
         );
     }
     if !reached.is_empty() {
-        let counts: Vec<_> = reached
-            .iter()
-            .map(|(name, count)| {
-                format!("{} {count}", if name.is_empty() { "(no name)" } else { name })
-            })
-            .collect();
         let good = logins as usize - failures.len();
-        section.fine(format!("{good} logins: {}", counts.join(", ")));
+        section.fine(format!("{good} logins: {}", counts(&reached)));
     }
     // Also when none worked: which members are gone is the first thing to know.
     judge(service, &reached, section);
     reached
+}
+
+pub(super) fn counts(reached: &Reached) -> String {
+    let one = |(name, count): (&String, &u32)| {
+        format!("{} {count}", if name.is_empty() { "(no name)" } else { name })
+    };
+    reached.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn judge(service: &Service<'_>, reached: &Reached, section: &mut Section) {
@@ -123,7 +125,7 @@ fn judge(service: &Service<'_>, reached: &Reached, section: &mut Section) {
     }
 }
 
-fn sticks(service: &Service<'_>) -> bool {
+pub(super) fn sticks(service: &Service<'_>) -> bool {
     let pool = &service.config.pools[service.virtual_server.pool];
     service.virtual_server.persistence.is_some() || pool.method == Method::SourceHash
 }

@@ -16,6 +16,7 @@ mod python;
 mod shell;
 mod spread;
 mod verify;
+mod watching;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ use crate::site::PROGRAM;
 /// impala-shell's name for a protocol, and the port it has everywhere. Also the pool's name.
 const PROTOCOLS: [(&str, u16); 3] = [("beeswax", 21_000), ("hs2", 21_050), ("hs2-http", 28_000)];
 
+const ADMIN_SOCKET: &str = "admin.sock";
+
 /// What a test wants that is not the usual.
 #[derive(Debug, Default)]
 struct Plan {
@@ -41,6 +44,8 @@ struct Plan {
     also: Option<String>,
     /// Virtual servers read the protocol.
     aware: bool,
+    /// There is an admin side.
+    managed: bool,
 }
 
 impl Plan {
@@ -77,6 +82,12 @@ impl Plan {
     fn aware(mut self, lines: &str) -> Self {
         self.aware = true;
         self.virtual_server = lines.into();
+        self
+    }
+
+    /// With an admin side at [`Cluster::admin_socket`].
+    fn managed(mut self) -> Self {
+        self.managed = true;
         self
     }
 
@@ -157,7 +168,13 @@ pool = \"{name}\"
         let coordinators = (1..=self.coordinators)
             .map(|number| Standin::start(coordinator_addr(&net, number).ip(), &args))
             .collect();
-        let gateway = Launch::new(PROGRAM, &self.config(&net)).start();
+        let mut config = self.config(&net);
+        if self.managed {
+            let socket = directory.join(ADMIN_SOCKET);
+            let socket = socket.display();
+            config += &format!("[admin]\nlisten = \"off\"\nsocket = \"{socket}\"\n");
+        }
+        let gateway = Launch::new(PROGRAM, &config).start();
         Cluster { gateway, coordinators, net, _directory: directory }
     }
 }
@@ -176,6 +193,10 @@ struct Cluster {
 }
 
 impl Cluster {
+    fn admin_socket(&self) -> PathBuf {
+        self._directory.join(ADMIN_SOCKET)
+    }
+
     fn front(&self, port: u16) -> SocketAddr {
         SocketAddr::new(self.net.ip(1), port)
     }

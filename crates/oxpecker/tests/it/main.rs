@@ -14,6 +14,7 @@ mod aware;
 mod choosing;
 mod clients;
 mod command_line;
+mod ctl;
 mod delivery;
 mod descriptors;
 mod ending;

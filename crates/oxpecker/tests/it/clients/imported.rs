@@ -88,6 +88,13 @@ impl Imported {
         assert_eq!(owners, (0..count).collect::<Vec<_>>());
     }
 
+    #[track_caller]
+    fn impyla_works(&self, port: u16) {
+        let mut sessions: Client = sessions_at(self.front(port));
+        self.index_of(&sessions.ask("open a"));
+        assert!(sessions.ask("run a select 'hs2 ' || 'works'").contains("hs2 works"));
+    }
+
     /// impyla's sessions of one client all have the same coordinator.
     #[track_caller]
     fn impyla_sticks(&self, port: u16) {
@@ -180,4 +187,5 @@ fn the_recipe_for_aws_carries_shells_and_impyla() {
     site.shell_works("beeswax", 21_000);
     site.shell_works("hs2", 21_050);
     site.shells_spread("hs2", 21_050, 3);
+    site.impyla_works(21_050);
 }

@@ -1,5 +1,6 @@
 //! `oxpecker verify` against a running gateway with real coordinators behind it.
 
+mod failover;
 mod kerberos;
 mod tls;
 
