@@ -9,6 +9,7 @@ use crate::app::App;
 pub(crate) struct History {}
 
 /// Takes samples for as long as the admin side runs; one task of its runtime.
-pub(crate) async fn sample(_app: Arc<App>) {
+pub(crate) async fn sample(app: Arc<App>) {
+    let _kept = &app.history;
     std::future::pending().await
 }
