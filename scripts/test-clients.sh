@@ -17,6 +17,8 @@ packages=(python3-venv python3-dev gcc g++ libsasl2-dev libkrb5-dev libsasl2-mod
 # imported configurations, statistics and the runtime socket, and set a gateway's clock forward.
 tools=(openssl sslscan pebble haproxy libfaketime)
 
+# A browser for the web page, driven through WebDriver.
+browser=(chromium chromium-driver)
 # promtool judges metrics and alert rules; the others read HAProxy's statistics and socket, here ours.
 monitoring=(prometheus prometheus-haproxy-exporter hatop)
 
@@ -114,7 +116,7 @@ mkdir -p "$venvs"
 # Two callers at once (test runs in two worktrees share nothing, but two terminals may) wait for each other.
 exec 9>"$venvs/.lock"
 flock 9
-ensure_packages "${tools[@]}" "${monitoring[@]}" "${kerberos[@]}"
+ensure_packages "${tools[@]}" "${browser[@]}" "${monitoring[@]}" "${kerberos[@]}"
 ensure_venv shell "${shell_pins[@]}"
 ensure_venv cli "${cli_pins[@]}"
 ensure_venv s3 "${s3_pins[@]}"

@@ -3,15 +3,16 @@
 mod change;
 mod connections;
 pub(crate) mod convert;
-mod extract;
+pub(crate) mod extract;
 mod health;
 mod objects;
 mod process;
-mod statistics;
+pub(crate) mod statistics;
 pub(crate) mod stream;
 mod work;
 
 use crate::route::Route;
+pub(crate) use process::explained;
 
 /// Items of a list when nothing is asked for, and at most.
 const LIMIT_DEFAULT: usize = 1000;

@@ -19,7 +19,7 @@ use oxpecker_config::model::Role;
 use crate::access::{self, guard};
 use crate::app::{App, Settings};
 use crate::error::Refusal;
-use crate::{api, haproxy, metrics, page};
+use crate::{api, haproxy, history, metrics, page};
 
 /// A change is a few hundred bytes.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -99,6 +99,7 @@ pub(crate) fn all(settings: &Settings) -> Vec<Route> {
     let mut all = api::routes();
     all.extend(access::routes());
     all.extend(page::routes());
+    all.extend(history::routes());
     all.extend(metrics::routes());
     all.extend(haproxy::routes(&settings.admin.stats_path));
     all

@@ -7,6 +7,9 @@ pub struct History {
     /// Between two samples.
     pub interval_seconds: f64,
     pub series: Vec<Series>,
+    /// There are more members; ask for them by `pool` or `member`.
+    #[serde(default)]
+    pub truncated: bool,
 }
 
 /// One member's samples, oldest first.

@@ -66,8 +66,12 @@ async fn certificates(State(app): State<Arc<App>>) -> Json<Listing<Certificate>>
     Json(Listing { items, truncated: false })
 }
 
-/// As the files have it, and what was changed since.
 async fn configuration(State(app): State<Arc<App>>) -> String {
+    explained(&app)
+}
+
+/// As the files have it, and what was changed since.
+pub(crate) fn explained(app: &App) -> String {
     let mut text = app.settings().explained.clone();
     let changes = app.control.changes();
     if !changes.is_empty() {

@@ -65,6 +65,20 @@ impl Hub {
         }
     }
 
+    /// A place for one more stream, while there are some.
+    pub(crate) fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
+            let error = format!("{SUBSCRIBERS_MAX} others look already");
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error)
+                .help("close a page, or ask for /api/v1/status now and then")
+        })
+    }
+
+    /// Changes when whoever looks has to come again.
+    pub(crate) fn generation(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
     /// Ends all streams; browsers connect again by themselves.
     pub(crate) fn end_all(&self) {
         self.generation.send_modify(|generation| *generation += 1);
@@ -109,11 +123,7 @@ async fn stream(
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
 ) -> Answer<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    let Ok(place) = Arc::clone(&app.hub.free).try_acquire_owned() else {
-        let error = format!("{SUBSCRIBERS_MAX} others look already");
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error)
-            .help("close a page, or ask for /api/v1/status now and then"));
-    };
+    let place = app.hub.place()?;
     let events = app.control.events_changed();
     // A browser that was cut off tells what it has seen.
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());

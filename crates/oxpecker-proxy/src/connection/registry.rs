@@ -279,7 +279,7 @@ impl Registry {
 
     /// How many connections would feel the end of `member`.
     pub(crate) fn bound_to(&self, member: MemberId) -> usize {
-        lock(&self.connections).iter().filter(|(_, conn)| conn.is_bound_to(member)).count()
+        lock(&self.connections).all.iter().filter(|(_, conn)| conn.is_bound_to(member)).count()
     }
 
     pub(crate) fn len(&self) -> usize {

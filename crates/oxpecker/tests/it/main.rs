@@ -28,6 +28,7 @@ mod keytab;
 mod limits;
 mod listening;
 mod logs;
+mod page;
 mod relay;
 mod reload;
 mod service;

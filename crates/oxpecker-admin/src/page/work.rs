@@ -1,0 +1,171 @@
+//! Impala's work as far as this gateway reads the protocol: sessions, operations, and statements
+//! that are alike.
+
+use maud::{Markup, html};
+use oxpecker_api::{Listing, Operation, Session, Statement};
+
+use super::frame::{Frame, more, nothing, search};
+use super::words;
+
+/// Shown where nothing is known because nothing is read.
+const UNREAD: &str = "Known only of virtual servers that read the protocol: set protocol to hs2, hs2-http or beeswax.";
+
+pub(super) fn sessions(frame: &Frame<'_>, list: &Listing<Session>) -> Markup {
+    html! {
+        div.bar { (search(frame, "Find a user, client or coordinator")) }
+        @if list.items.is_empty() {
+            (nothing("No session is open, or none matches."))
+            p.note { (UNREAD) }
+        } @else {
+            div.wide tabindex="0" role="region" aria-label="Sessions" {
+                table.stack {
+                    thead {
+                        tr {
+                            th scope="col" { "User" } th scope="col" { "Session" }
+                            th scope="col" { "Client" } th scope="col" { "Coordinator" }
+                            th.number scope="col" { "Open operations" }
+                            th.number scope="col" { "Connections" } th.number scope="col" { "Silent for" }
+                            th scope="col" { "Opened" }
+                            @if frame.may_operate() { td {} }
+                        }
+                    }
+                    tbody { @for one in &list.items { (session(frame, one)) } }
+                }
+            }
+        }
+        (more(list.truncated, list.items.len()))
+    }
+}
+
+fn session(frame: &Frame<'_>, one: &Session) -> Markup {
+    html! {
+        tr data-key=(format!("{}{}", one.id, one.client)) {
+            th scope="row" { (person(&one.user, &one.do_as)) }
+            td { code { (one.id) } }
+            td data-label="from" { (one.client) }
+            td data-label="at" { (one.coordinator) }
+            td.number data-label="open operations" { (one.operations_open) }
+            td.number data-label="connections" { (one.connections) }
+            td.number data-label="silent" { (words::age(one.idle_seconds)) }
+            td data-label="opened" { (frame.time(&one.opened)) }
+            @if frame.may_operate() {
+                td { (kill("session", &one.id, &one.user)) }
+            }
+        }
+    }
+}
+
+/// Who works, and for whom.
+fn person(user: &str, do_as: &str) -> Markup {
+    html! {
+        @if user.is_empty() { span.note { "nobody said" } } @else { (user) }
+        @if !do_as.is_empty() { span.note { " for " } (do_as) }
+    }
+}
+
+/// Beeswax has sessions without an id, which are the connection: that is ended there.
+fn kill(what: &str, id: &str, user: &str) -> Markup {
+    html! {
+        @if !id.is_empty() {
+            button.act type="button" data-act=(format!("kill-{what}")) data-id=(id)
+                data-name=(format!("{id} of {user}"))
+                aria-label=(format!("End the {what} {id} of {user}")) { "End" }
+        }
+    }
+}
+
+pub(super) fn operations(frame: &Frame<'_>, list: &Listing<Operation>) -> Markup {
+    html! {
+        div.bar { (search(frame, "Find a user, statement, query id or coordinator")) }
+        @if list.items.is_empty() {
+            (nothing("No operation runs or is remembered, or none matches."))
+            p.note { (UNREAD) }
+        } @else {
+            div.wide tabindex="0" role="region" aria-label="Operations" {
+                table.stack {
+                    thead {
+                        tr {
+                            th scope="col" { "State" } th scope="col" { "Statement" }
+                            th scope="col" { "User" } th scope="col" { "Coordinator" }
+                            th.number scope="col" { "Time" } th.number scope="col" { "First row" }
+                            th.number scope="col" { "Rows" } th.number scope="col" { "Bytes" }
+                            @if frame.may_operate() { td {} }
+                        }
+                    }
+                    tbody { @for one in &list.items { (operation(frame, one)) } }
+                }
+            }
+        }
+        (more(list.truncated, list.items.len()))
+    }
+}
+
+fn operation(frame: &Frame<'_>, one: &Operation) -> Markup {
+    let statement = if one.statement.is_empty() { &one.method } else { &one.statement };
+    html! {
+        tr.over[one.end.is_some()] data-key=(format!("{}{}", one.id, one.began)) {
+            td { (operation_state(one)) }
+            td.statement { code { (statement) } br; span.note { (one.id) } }
+            td { (person(&one.user, &one.do_as)) }
+            td data-label="at" { (one.coordinator) }
+            td.number data-label="time" { (words::duration(one.age_seconds)) }
+            td.number data-label="first row" { @match one.first_row_seconds { Some(at) => { (words::duration(at)) } None => { "-" } } }
+            td.number data-label="rows" { (words::count(one.rows.saturating_add(one.rows_written))) }
+            td.number data-label="bytes" { (words::bytes(one.bytes)) }
+            @if frame.may_operate() {
+                td { @if one.end.is_none() { (kill("operation", &one.id, &one.user)) } }
+            }
+        }
+    }
+}
+
+fn operation_state(one: &Operation) -> Markup {
+    html! {
+        @match &one.end {
+            None if one.cancelled => { span.mark.hold aria-hidden="true" { "◐" } " being cancelled" }
+            None => { span.mark.ok aria-hidden="true" { "▸" } " running" }
+            Some(end) => { span.mark.off aria-hidden="true" { "○" } " " (end) }
+        }
+    }
+}
+
+pub(super) fn statements(frame: &Frame<'_>, list: &Listing<Statement>) -> Markup {
+    html! {
+        div.bar { (search(frame, "Find a statement")) }
+        @if list.items.is_empty() {
+            (nothing("No statement has been counted yet, or none matches."))
+            p.note { (UNREAD) }
+        } @else {
+            div.wide tabindex="0" role="region" aria-label="Statements by their time" {
+                table.stack {
+                    thead {
+                        tr {
+                            th scope="col" { "Statement" } th.number scope="col" { "Count" }
+                            th.number scope="col" { "Errors" } th.number scope="col" { "Time in all" }
+                            th.number scope="col" { "Mean" } th.number scope="col" { "Longest" }
+                            th.number scope="col" { "Rows" } th.number scope="col" { "Bytes" }
+                            th scope="col" { "Last" }
+                        }
+                    }
+                    tbody {
+                        @for one in &list.items {
+                            tr data-key=(one.digest) {
+                                th.statement scope="row" { code { (one.statement) } }
+                                td.number data-label="count" { (words::count(one.count)) }
+                                td.number data-label="errors" { (words::count(one.errors)) }
+                                td.number data-label="in all" { (words::duration(one.seconds_total)) }
+                                td.number data-label="mean" { (words::duration(one.seconds_mean)) }
+                                td.number data-label="longest" { (words::duration(one.seconds_max)) }
+                                td.number data-label="rows" { (words::count(one.rows)) }
+                                td.number data-label="bytes" { (words::bytes(one.bytes)) }
+                                td data-label="last" { (frame.time(&one.last)) }
+                            }
+                        }
+                    }
+                }
+            }
+            p.note { "Statements that differ in their literals only are one. Most time first." }
+        }
+        (more(list.truncated, list.items.len()))
+    }
+}

@@ -1,0 +1,13 @@
+// Begins everything. What the page shows it shows without this; here come live values and changes.
+
+import { startLive } from "./live.js";
+import { startSearch, startSelection } from "./table.js";
+import { startActions } from "./act.js";
+import { startCharts } from "./chart.js";
+
+document.documentElement.classList.add("script");
+startActions();
+startSelection();
+startSearch();
+startCharts();
+startLive();
