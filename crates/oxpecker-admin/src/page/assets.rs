@@ -35,10 +35,7 @@ pub(super) const ALL: [Asset; 9] = [
 /// Browsers ask each time whether it is still the same: an upgrade shows at once.
 const CACHING: HeaderValue = HeaderValue::from_static("no-cache");
 
-pub(super) async fn asset(
-    Path(name): Path<String>,
-    asked: HeaderMap,
-) -> Result<Response, Refusal> {
+pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Result<Response, Refusal> {
     let found = ALL.iter().find(|asset| asset.name == name);
     let asset = found.ok_or_else(|| Refusal::not_found("the page has no such part"))?;
     let tag = asset.tag();

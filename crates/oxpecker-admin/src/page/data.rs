@@ -83,13 +83,14 @@ fn content(app: &App, frame: &Frame<'_>) -> Markup {
         View::Persistence => lists::persistence(frame, &persistence(app, asked)),
         View::Sessions => {
             let all = app.control.sessions().into_iter().map(convert::session);
-            let list = cut(all, |s| {
-                asked.finds(&[&s.id, &s.user, &s.do_as, &s.client, &s.coordinator])
-            });
+            let list =
+                cut(all, |s| asked.finds(&[&s.id, &s.user, &s.do_as, &s.client, &s.coordinator]));
             work::sessions(frame, &list)
         }
         View::Operations => operations(app, frame),
-        View::Statements => work::statements(frame, &Listing { items: Vec::new(), truncated: false }),
+        View::Statements => {
+            work::statements(frame, &Listing { items: Vec::new(), truncated: false })
+        }
         View::Certificates => settings::certificates(frame, &certificates(app, frame)),
         View::Configuration => {
             let text = frame.may_administer().then(|| crate::api::explained(app));
@@ -149,8 +150,7 @@ fn operations(app: &App, frame: &Frame<'_>) -> Markup {
     let mut all: Vec<_> = app.control.operations().into_iter().map(convert::operation).collect();
     all.sort_by(|a, b| {
         let by_state = a.end.is_some().cmp(&b.end.is_some());
-        let by_time =
-            if a.end.is_none() { a.began.cmp(&b.began) } else { b.began.cmp(&a.began) };
+        let by_time = if a.end.is_none() { a.began.cmp(&b.began) } else { b.began.cmp(&a.began) };
         by_state.then(by_time)
     });
     let list = cut(all.into_iter(), |o| {

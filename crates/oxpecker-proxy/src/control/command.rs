@@ -173,14 +173,14 @@ impl Handle {
     /// client reads so in the answer to its next call.
     pub async fn kill_operation(&self, who: &Who, id: &str) -> Result<Killed, KillError> {
         let result = kill::operation(&self.shared, id).await;
-        killed("operation", who, id, &result);
+        self.killed("operation", who, id, &result);
         result
     }
 
     /// Closes the session with this id, and all that it has open.
     pub async fn kill_session(&self, who: &Who, id: &str) -> Result<Killed, KillError> {
         let result = kill::session(&self.shared, id).await;
-        killed("session", who, id, &result);
+        self.killed("session", who, id, &result);
         result
     }
 
@@ -188,6 +188,7 @@ impl Handle {
     pub fn reset_top_statements(&self, who: &Who) {
         self.shared.sessions.reset_top_statements();
         tracing::info!(who = who.as_str(), "sums of statements reset");
+        self.shared.note(who, EventKind::StatisticsReset, "statements", "sums of statements reset");
     }
 
     /// Reads the configuration files anew, all or nothing; the answer comes when it is done.
@@ -347,6 +348,21 @@ impl Handle {
         }
     }
 
+    fn killed(&self, kind: &'static str, who: &Who, id: &str, result: &Result<Killed, KillError>) {
+        let by = who.as_str();
+        match result {
+            Ok(Killed::Done) => {
+                tracing::info!(kind, id, who = by, "killed");
+                let text = format!("{kind} ended by an operator");
+                self.shared.note(who, EventKind::Killed, id, &text);
+            }
+            Ok(Killed::Over) => tracing::info!(kind, id, who = by, "nothing to kill: it was over"),
+            // It is somebody's input: no more of it than there is to an id.
+            Err(KillError::Unknown { .. }) => {}
+            Err(error) => tracing::warn!(kind, id, who = by, %error, "failed to kill"),
+        }
+    }
+
     pub(super) fn find(&self, pool: &str, member: &str) -> Result<MemberId, CommandError> {
         find_member(&self.shared, pool, member).map(|known| known.id)
     }
@@ -379,16 +395,5 @@ fn state_word(state: AdminState) -> &'static str {
         model::AdminState::Enabled => "enabled",
         model::AdminState::Draining => "draining",
         model::AdminState::Disabled => "disabled",
-    }
-}
-
-fn killed(kind: &'static str, who: &Who, id: &str, result: &Result<Killed, KillError>) {
-    let who = who.as_str();
-    match result {
-        Ok(Killed::Done) => tracing::info!(kind, id, who, "killed"),
-        Ok(Killed::Over) => tracing::info!(kind, id, who, "nothing to kill: it was over"),
-        // It is somebody's input: no more of it than there is to an id.
-        Err(KillError::Unknown { .. }) => {}
-        Err(error) => tracing::warn!(kind, id, who, %error, "failed to kill"),
     }
 }
