@@ -21,6 +21,7 @@ mod ending;
 mod examples;
 mod failing;
 mod garbage;
+mod haproxy;
 mod health;
 mod import;
 mod inside;
