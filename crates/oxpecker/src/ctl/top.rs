@@ -104,19 +104,24 @@ fn watch(
             return Ok(());
         }
         stale = event::poll(TICK)?;
-        if stale
-            && let Event::Key(key) = event::read()?
-            && key.is_press()
-        {
-            match state.key(key) {
-                Some(Effect::Quit) => return Ok(()),
-                Some(Effect::Order(order)) => {
-                    if orders.try_send(order).is_err() {
-                        state.say("the gateway is still busy with what was asked before");
-                    }
-                }
-                None => {}
+        let happened = if stale { Some(event::read()?) } else { None };
+        let effect = match happened {
+            Some(Event::Key(key)) if key.is_press() => state.key(key),
+            // What was there is lost, also when the size is the old one again by now.
+            Some(Event::Resize(..)) => {
+                terminal.clear()?;
+                None
             }
+            _ => None,
+        };
+        match effect {
+            Some(Effect::Quit) => return Ok(()),
+            Some(Effect::Order(order)) => {
+                if orders.try_send(order).is_err() {
+                    state.say("the gateway is still busy with what was asked before");
+                }
+            }
+            None => {}
         }
         while let Ok(report) = reports.try_recv() {
             state.report(report);
