@@ -26,8 +26,8 @@ struct Both {
     net: Net,
     dir: PathBuf,
     members: Vec<Member>,
-    gateway: Gateway,
-    haproxy: Haproxy,
+    _gateway: Gateway,
+    _haproxy: Haproxy,
 }
 
 /// One of the two, as a script sees it.
@@ -144,7 +144,7 @@ impl Both {
         let file = home.write("haproxy.cfg", &fill(THEIRS, 2));
         let haproxy = Haproxy::start(&file);
         let gateway = Launch::within(home, PROGRAM, &fill(OURS, 4)).start();
-        let both = Self { net, dir, members, gateway, haproxy };
+        let both = Self { net, dir, members, _gateway: gateway, _haproxy: haproxy };
         for side in [both.ours(), both.theirs()] {
             wait_until("the socket is there", || UnixStream::connect(&side.socket).is_ok());
             let up = |row: &Row| row["check_status"] == "L4OK";
