@@ -27,9 +27,10 @@ monitoring=(prometheus prometheus-haproxy-exporter hatop)
 kerberos=(krb5-kdc krb5-admin-server krb5-user libsasl2-modules-gssapi-mit python3-gssapi)
 
 # `sasl` is named with its version because the newest final release (0.3.1) does not build on Python 3.11.
+# impyla logs in by pure-sasl, which takes `kerberos` for tickets.
 # thrift, thrift_sasl and pure-sasl are pinned to what was tested, so that a new release cannot change the tests.
 shell_pins=(impala-shell==4.6.0 sasl==0.4a1 thrift==0.23.0 thrift_sasl==0.4.3)
-cli_pins=(sasl==0.4a1 impyla==0.24.0 PyHive==0.7.0 thrift==0.23.0 thrift_sasl==0.4.3 pure-sasl==0.6.2)
+cli_pins=(sasl==0.4a1 kerberos==1.3.1 impyla==0.24.0 PyHive==0.7.0 thrift==0.23.0 thrift_sasl==0.4.3 pure-sasl==0.6.2)
 
 # An S3 server that checks signatures. Its extra `server` would bring 180 MB for services other than S3.
 s3_pins=('moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5 werkzeug==3.1.9 boto3==1.44.5 botocore==1.44.5)

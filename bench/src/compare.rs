@@ -38,7 +38,7 @@ pub(crate) struct Options {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "direct,oxpecker,haproxy,haproxy-tuned,nginx,envoy"
+        default_value = "direct,oxpecker,oxpecker-aware,haproxy,haproxy-tuned,nginx,envoy"
     )]
     pub(crate) peers: Vec<Peer>,
     /// Whom the goals are meant for; another peer here tries the harness out.

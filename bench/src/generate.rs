@@ -32,10 +32,21 @@ pub(crate) enum Load {
     Fetch,
     /// 100 bytes asked, 100 answered, closed loop.
     Exchange,
+    /// A small call of Beeswax and its reply, closed loop.
+    Calls,
+    /// Replies of Beeswax with rows, 1 MB each, again and again.
+    Rows,
     /// Connect, one small exchange, close.
     Churn,
     /// Open connections that rest after one exchange.
     Idle,
+}
+
+impl Load {
+    /// Messages of Beeswax, not just bytes.
+    pub(crate) fn speaks(self) -> bool {
+        matches!(self, Self::Calls | Self::Rows)
+    }
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -106,8 +117,8 @@ pub(crate) fn generate(options: &Options) -> anyhow::Result<Report> {
     match options.load {
         Load::Check => Ok(Report::default()),
         Load::Stream => bulk::stream(options),
-        Load::Fetch => bulk::fetch(options),
-        Load::Exchange => exchange::exchange(options),
+        Load::Fetch | Load::Rows => bulk::fetch(options),
+        Load::Exchange | Load::Calls => exchange::exchange(options),
         Load::Churn => churn::churn(options),
         Load::Idle => idle::idle(options),
     }
@@ -126,7 +137,11 @@ fn connect(options: &Options) -> anyhow::Result<Link> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(CONNECT_TIMEOUT))?;
     let mut link = Link::new(stream, options.tls)?;
-    exchange::exchange_once(&mut link)?;
+    match options.load.speaks() {
+        false => exchange::exchange_once(&mut link)?,
+        // A proxy that reads the protocol must not see anything else.
+        true => exchange::call_once(&mut link)?,
+    }
     Ok(link)
 }
 

@@ -10,6 +10,7 @@ mod netns;
 mod poll;
 mod process;
 mod serve;
+mod thrift;
 mod wire;
 
 use std::io::Write;

@@ -13,6 +13,7 @@ use socket2::{Domain, Socket, Type};
 use crate::duplex::{Duplex, SCRATCH_BYTES};
 use crate::link::Link;
 use crate::poll::{Events, Poll, READ, WRITE};
+use crate::thrift::Asked;
 use crate::wire::{REQUEST_BYTES, Request, Verdict};
 
 /// Answered and streamed from here; small enough to stay in the cache.
@@ -37,7 +38,10 @@ pub(crate) fn serve(listen: SocketAddr, lifetime: Duration) -> anyhow::Result<()
         free: Vec::new(),
         verdicts: HashMap::new(),
         scratch: vec![0; SCRATCH_BYTES],
-        chunk: vec![0x5a; CHUNK_BYTES],
+        content: Content {
+            chunk: vec![0x5a; CHUNK_BYTES],
+            replies: [Asked::State, Asked::Rows].map(|asked| (asked, asked.reply())),
+        },
     };
     let end = Instant::now() + lifetime;
     let mut events = Events::new();
@@ -70,7 +74,19 @@ struct Backend {
     free: Vec<usize>,
     verdicts: HashMap<u64, Verdict>,
     scratch: Vec<u8>,
+    content: Content,
+}
+
+/// What answers are made of.
+struct Content {
     chunk: Vec<u8>,
+    replies: [(Asked, Vec<u8>); 2],
+}
+
+impl Content {
+    fn reply(&self, asked: Asked) -> &[u8] {
+        self.replies.iter().find(|(known, _)| *known == asked).map_or(&[], |(_, reply)| reply)
+    }
 }
 
 struct Connection {
@@ -84,6 +100,7 @@ struct Connection {
 enum Doing {
     Listening,
     Answering { left: u64 },
+    Replying { asked: Asked, at: usize },
     Streaming { until: Instant },
     Checking { id: u64, duplex: Box<Duplex> },
 }
@@ -120,7 +137,7 @@ impl Backend {
     fn turn(&mut self, token: usize, flags: EpollFlags) {
         let Some(connection) = self.connections[token].as_mut() else { return };
         let next = connection
-            .turn(flags, &mut self.verdicts, &mut self.scratch, &self.chunk)
+            .turn(flags, &mut self.verdicts, &mut self.scratch, &self.content)
             .and_then(|next| connection.keep_interest(&self.poll, token).map(|()| next))
             // A peer that hangs up is how most works end.
             .unwrap_or(Next::Close);
@@ -142,17 +159,19 @@ impl Connection {
         flags: EpollFlags,
         verdicts: &mut HashMap<u64, Verdict>,
         scratch: &mut [u8],
-        chunk: &[u8],
+        content: &Content,
     ) -> io::Result<Next> {
         match &mut self.doing {
-            Doing::Listening if flags.contains(READ) => self.listen(verdicts, scratch, chunk),
+            Doing::Listening if flags.contains(READ) => self.listen(verdicts, scratch, content),
             Doing::Listening => Ok(Next::Close),
-            Doing::Answering { .. } => self.answer(chunk),
+            Doing::Answering { .. } => self.answer(&content.chunk),
+            Doing::Replying { .. } => self.reply(content),
             Doing::Streaming { until } => {
                 if Instant::now() >= *until {
                     return Ok(Next::Close);
                 }
                 for _ in 0..WRITES_PER_TURN {
+                    let chunk = &content.chunk;
                     if self.stream.transmit(chunk)?.is_none_or(|count| count < chunk.len()) {
                         break;
                     }
@@ -167,7 +186,7 @@ impl Connection {
         &mut self,
         verdicts: &mut HashMap<u64, Verdict>,
         scratch: &mut [u8],
-        chunk: &[u8],
+        content: &Content,
     ) -> io::Result<Next> {
         let Some(count) = self.stream.receive(scratch)? else { return Ok(Next::Keep) };
         if count == 0 {
@@ -180,6 +199,12 @@ impl Connection {
             return Ok(Next::Keep);
         }
         self.head_bytes = 0;
+        if let Some(asked) = Asked::of(&self.head)
+            && take == count
+        {
+            self.doing = Doing::Replying { asked, at: 0 };
+            return self.reply(content);
+        }
         match Request::decode(&self.head) {
             Some(Request::Check(plan)) => {
                 verdicts.insert(plan.id, Verdict::Running);
@@ -194,7 +219,7 @@ impl Connection {
             _ if take < count => Ok(Next::Close),
             Some(Request::Answer { bytes }) => {
                 self.doing = Doing::Answering { left: bytes };
-                self.answer(chunk)
+                self.answer(&content.chunk)
             }
             Some(Request::Stream { millis }) => {
                 let until = Instant::now() + Duration::from_millis(millis);
@@ -227,6 +252,16 @@ impl Connection {
         Ok(Next::Keep)
     }
 
+    fn reply(&mut self, content: &Content) -> io::Result<Next> {
+        let Doing::Replying { asked, at } = &mut self.doing else { return Ok(Next::Keep) };
+        let reply = content.reply(*asked);
+        *at += self.stream.transmit(&reply[*at..])?.unwrap_or(0);
+        if *at == reply.len() {
+            self.doing = Doing::Listening;
+        }
+        Ok(Next::Keep)
+    }
+
     fn check(
         &mut self,
         verdicts: &mut HashMap<u64, Verdict>,
@@ -245,7 +280,7 @@ impl Connection {
     fn keep_interest(&mut self, poll: &Poll, token: usize) -> io::Result<()> {
         let wanted = match &self.doing {
             Doing::Listening => READ,
-            Doing::Answering { .. } | Doing::Streaming { .. } => WRITE,
+            Doing::Answering { .. } | Doing::Replying { .. } | Doing::Streaming { .. } => WRITE,
             Doing::Checking { duplex, .. } => duplex.interest(&self.stream),
         };
         if wanted != self.interest {

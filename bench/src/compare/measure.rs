@@ -168,6 +168,8 @@ impl<'o> Bench<'o> {
             Load::Stream => "stream",
             Load::Fetch => "fetch",
             Load::Exchange => "exchange",
+            Load::Calls => "calls",
+            Load::Rows => "rows",
             Load::Churn => "churn",
             Load::Idle => "idle",
         };
@@ -224,7 +226,7 @@ fn sample(work: Work, report: &Report, idle: usize, has_proxy: bool) -> Sample {
     let unit = work.unit();
     let (units, rate) = match work.load() {
         Load::Stream => (report.bytes as f64 / 1e9, report.bytes as f64 * 8.0 / 1e9 / seconds),
-        Load::Fetch => (report.bytes as f64 / 1e6, report.done as f64 / seconds),
+        Load::Fetch | Load::Rows => (report.bytes as f64 / 1e6, report.done as f64 / seconds),
         _ => (report.done as f64, report.done as f64 / seconds),
     };
     let per_unit = |time: Duration| time.as_secs_f64() * unit.per_second / units;

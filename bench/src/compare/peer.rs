@@ -18,6 +18,8 @@ pub(crate) enum Peer {
     /// No proxy between.
     Direct,
     Oxpecker,
+    /// Reading the protocol, every call on its way to where its handle belongs.
+    OxpeckerAware,
     /// As shipped.
     Haproxy,
     /// With forced splicing and 1 MiB pipes.
@@ -53,6 +55,7 @@ impl Peer {
         match self {
             Self::Direct => "direct",
             Self::Oxpecker => "oxpecker",
+            Self::OxpeckerAware => "oxpecker-aware",
             Self::Haproxy => "haproxy",
             Self::HaproxyTuned => "haproxy-tuned",
             Self::Nginx => "nginx",
@@ -65,6 +68,7 @@ impl Peer {
         match self {
             Self::Direct => "direct",
             Self::Oxpecker => "Oxpecker",
+            Self::OxpeckerAware => "Oxpecker aware",
             Self::Haproxy => "HAProxy",
             Self::HaproxyTuned => "HAProxy tuned",
             Self::Nginx => "nginx",
@@ -80,13 +84,14 @@ impl Peer {
             Self::HaproxyTuned => 42_002,
             Self::Nginx => 42_003,
             Self::Envoy => 42_004,
+            Self::OxpeckerAware => 42_005,
         };
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     }
 
     /// Does it log to the syslog sink, not to a file?
     pub(crate) fn logs_to_syslog(self) -> bool {
-        matches!(self, Self::Oxpecker | Self::Haproxy | Self::HaproxyTuned)
+        matches!(self, Self::Oxpecker | Self::OxpeckerAware | Self::Haproxy | Self::HaproxyTuned)
     }
 
     /// Envoy does not pass the end of the backend's stream on to a TLS client while that one may
@@ -98,7 +103,9 @@ impl Peer {
     pub(crate) fn ensure_present(self, options: &Options) -> anyhow::Result<()> {
         if let Some(program) = self.program(options) {
             let hint = match self {
-                Self::Oxpecker => "cargo build --release -p oxpecker, or --oxpecker PATH",
+                Self::Oxpecker | Self::OxpeckerAware => {
+                    "cargo build --release -p oxpecker, or --oxpecker PATH"
+                }
                 _ => "scripts/bench-peers.sh",
             };
             anyhow::ensure!(program.exists(), "{} is missing; try {hint}", program.display());
@@ -109,7 +116,7 @@ impl Peer {
     fn program(self, options: &Options) -> Option<PathBuf> {
         Some(match self {
             Self::Direct => return None,
-            Self::Oxpecker => options.oxpecker.clone(),
+            Self::Oxpecker | Self::OxpeckerAware => options.oxpecker.clone(),
             Self::Haproxy | Self::HaproxyTuned => PathBuf::from("/usr/sbin/haproxy"),
             Self::Nginx => PathBuf::from("/usr/sbin/nginx"),
             Self::Envoy => options.envoy.clone(),
@@ -119,7 +126,7 @@ impl Peer {
     pub(crate) fn config_file(self, place: &Place<'_>) -> PathBuf {
         // Envoy goes by the ending.
         place.directory.join(match self {
-            Self::Oxpecker => "bench.toml",
+            Self::Oxpecker | Self::OxpeckerAware => "bench.toml",
             Self::Envoy => "bench.yaml",
             _ => "bench.conf",
         })
@@ -130,6 +137,7 @@ impl Peer {
         Some(match self {
             Self::Direct => return None,
             Self::Oxpecker => config::oxpecker(place),
+            Self::OxpeckerAware => config::oxpecker_aware(place),
             Self::Haproxy => config::haproxy(place, false),
             Self::HaproxyTuned => config::haproxy(place, true),
             Self::Nginx => config::nginx(place),
@@ -144,7 +152,7 @@ impl Peer {
         let file = file.display().to_string();
         let arguments: Vec<&str> = match self {
             Self::Direct => return None,
-            Self::Oxpecker => vec!["run", "-f", &file],
+            Self::Oxpecker | Self::OxpeckerAware => vec!["run", "-f", &file],
             Self::Haproxy | Self::HaproxyTuned => vec!["-db", "-f", &file],
             Self::Nginx => vec!["-p", &directory, "-e", "stderr", "-c", &file],
             Self::Envoy => vec![
@@ -166,7 +174,11 @@ impl Peer {
 
     /// What the program says its version is, on one line.
     pub(crate) fn version(self, options: &Options) -> Option<String> {
-        let flag = if matches!(self, Self::Oxpecker | Self::Envoy) { "--version" } else { "-v" };
+        let flag = if matches!(self, Self::Oxpecker | Self::OxpeckerAware | Self::Envoy) {
+            "--version"
+        } else {
+            "-v"
+        };
         let output = Command::new(self.program(options)?).arg(flag).output().ok()?;
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);

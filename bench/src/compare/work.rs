@@ -22,6 +22,10 @@ pub(crate) enum Work {
     Churn,
     /// Memory of resting connections.
     Idle,
+    /// Small calls of Beeswax, 64 connections.
+    AwareSmall64,
+    /// 1 MB of rows by a fetch of Beeswax, 8 connections.
+    AwareFetch,
     /// Endless stream over TLS, 8 connections.
     TlsStream,
     /// Small exchanges over TLS, 64 connections.
@@ -44,7 +48,7 @@ pub(crate) struct Unit {
 }
 
 impl Work {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Stream,
         Self::Stream1,
         Self::Fetch,
@@ -53,6 +57,8 @@ impl Work {
         Self::Small1000,
         Self::Churn,
         Self::Idle,
+        Self::AwareSmall64,
+        Self::AwareFetch,
         Self::TlsStream,
         Self::TlsSmall64,
         Self::TlsChurn,
@@ -70,6 +76,8 @@ impl Work {
             Self::Small1000 => "small1000",
             Self::Churn => "churn",
             Self::Idle => "idle",
+            Self::AwareSmall64 => "aware-small64",
+            Self::AwareFetch => "aware-fetch",
             Self::TlsStream => "tls-stream",
             Self::TlsSmall64 => "tls-small64",
             Self::TlsChurn => "tls-churn",
@@ -88,6 +96,8 @@ impl Work {
             Self::Small1000 => "Small exchanges, 1,000 connections",
             Self::Churn => "Connect, exchange, close; 32 at a time",
             Self::Idle => "Idle connections",
+            Self::AwareSmall64 => "Beeswax: small calls, 64 connections",
+            Self::AwareFetch => "Beeswax: fetches of 1 MB in 41,000 rows, 8 connections",
             Self::TlsStream => "TLS: endless stream, 8 connections",
             Self::TlsSmall64 => "TLS: small exchanges, 64 connections",
             Self::TlsChurn => {
@@ -105,6 +115,8 @@ impl Work {
             Self::Stream | Self::Stream1 | Self::TlsStream => Load::Stream,
             Self::Fetch => Load::Fetch,
             Self::Serial | Self::Small64 | Self::Small1000 | Self::TlsSmall64 => Load::Exchange,
+            Self::AwareSmall64 => Load::Calls,
+            Self::AwareFetch => Load::Rows,
             Self::Churn | Self::TlsChurn | Self::TlsChurnRsa => Load::Churn,
             Self::Idle | Self::TlsIdle => Load::Idle,
         }
@@ -126,9 +138,9 @@ impl Work {
 
     pub(crate) fn connections(self, idle: usize) -> usize {
         match self {
-            Self::Stream | Self::Fetch | Self::TlsStream => 8,
+            Self::Stream | Self::Fetch | Self::AwareFetch | Self::TlsStream => 8,
             Self::Stream1 | Self::Serial => 1,
-            Self::Small64 | Self::TlsSmall64 => 64,
+            Self::Small64 | Self::AwareSmall64 | Self::TlsSmall64 => 64,
             Self::Small1000 => 1_000,
             Self::Churn | Self::TlsChurn | Self::TlsChurnRsa => 32,
             Self::Idle | Self::TlsIdle => idle,
@@ -138,7 +150,8 @@ impl Work {
     pub(crate) fn unit(self) -> Unit {
         let (name, time, per_second, rate) = match self.load() {
             Load::Stream => ("GB", "s", 1.0, "Gbit/s"),
-            Load::Fetch => ("MB", "us", 1e6, "fetches/s"),
+            Load::Fetch | Load::Rows => ("MB", "us", 1e6, "fetches/s"),
+            Load::Calls => ("call", "us", 1e6, "calls/s"),
             Load::Exchange | Load::Check => ("exchange", "us", 1e6, "exchanges/s"),
             Load::Churn => ("connection", "us", 1e6, "connections/s"),
             Load::Idle => ("connection", "B", 1.0, ""),
@@ -151,6 +164,7 @@ impl Work {
         match self {
             Self::Stream | Self::Stream1 | Self::Fetch => &[Peer::HaproxyTuned, Peer::Haproxy],
             Self::TlsStream => &[Peer::Haproxy, Peer::Envoy],
+            Self::AwareSmall64 | Self::AwareFetch => &[Peer::Oxpecker, Peer::Haproxy],
             _ => &[Peer::Haproxy],
         }
     }
@@ -158,6 +172,7 @@ impl Work {
     /// Tuning is about splicing, which only long transfers do; nothing has no memory and no TLS.
     pub(crate) fn concerns(self, peer: Peer) -> bool {
         match peer {
+            Peer::OxpeckerAware => self.load().speaks(),
             Peer::HaproxyTuned => self.bases().contains(&peer),
             Peer::Direct => !self.is_memory() && self.tls().is_none(),
             _ => true,

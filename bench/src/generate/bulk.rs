@@ -5,9 +5,10 @@ use std::time::Instant;
 use super::meter::{Meter, WAIT_MAX};
 use super::{Options, Report, Tally, connect_all};
 use crate::poll::{Events, Poll, READ};
+use crate::thrift::{Asked, ROWS_BYTES};
 use crate::wire::{REQUEST_BYTES, Request};
 
-const FETCH_BYTES: u64 = 1_000_000;
+const FETCH_BYTES: u64 = ROWS_BYTES as u64;
 /// Address space to discard into; never touched.
 const DISCARD_BYTES: usize = 4 * 1024 * 1024;
 /// How much longer than asked for the backend may stream, for slow starts.
@@ -40,7 +41,10 @@ pub(super) fn stream(options: &Options) -> anyhow::Result<Report> {
 }
 
 pub(super) fn fetch(options: &Options) -> anyhow::Result<Report> {
-    let request = Request::Answer { bytes: FETCH_BYTES }.encode();
+    let request = match options.load.speaks() {
+        false => Request::Answer { bytes: FETCH_BYTES }.encode(),
+        true => Asked::Rows.call(),
+    };
     let mut connections = connect_all(options)?;
     let poll = Poll::new()?;
     let mut under_way = Vec::new();

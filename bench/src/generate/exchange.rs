@@ -7,10 +7,11 @@ use super::meter::{Meter, WAIT_MAX};
 use super::{Options, Report, Tally, connect_all};
 use crate::link::Link;
 use crate::poll::{Events, Poll, READ};
+use crate::thrift::{Asked, STATE_BYTES};
 use crate::wire::{REQUEST_BYTES, Request};
 
 /// "100 B/100 B".
-pub(super) const ANSWER_BYTES: usize = REQUEST_BYTES;
+pub(super) const ANSWER_BYTES: usize = STATE_BYTES;
 
 /// More than one answer, so that too many bytes are seen; and what [`Link::receive`] wants.
 pub(super) const ANSWER_ROOM_BYTES: usize = 64 * 1024;
@@ -21,8 +22,22 @@ pub(super) fn exchange_once(stream: &mut Link) -> std::io::Result<()> {
     stream.read_exact(&mut [0; ANSWER_BYTES])
 }
 
+/// The same with a call whose reply is known.
+pub(super) fn call_once(stream: &mut Link) -> std::io::Result<()> {
+    stream.write_all(&Asked::State.call())?;
+    let mut reply = [0; STATE_BYTES];
+    stream.read_exact(&mut reply)?;
+    if reply[..] != Asked::State.reply() {
+        return Err(std::io::Error::other("the reply was changed"));
+    }
+    Ok(())
+}
+
 pub(super) fn exchange(options: &Options) -> anyhow::Result<Report> {
-    let request = Request::Answer { bytes: ANSWER_BYTES as u64 }.encode();
+    let request = match options.load.speaks() {
+        false => Request::Answer { bytes: ANSWER_BYTES as u64 }.encode(),
+        true => Asked::State.call(),
+    };
     let mut connections = connect_all(options)?;
     let poll = Poll::new()?;
     let mut under_way = Vec::new();

@@ -71,7 +71,7 @@ impl Admin {
         let sockets = Sockets::open(admin, &old.unwrap_or_default(), owner)?;
         let known = self.running.as_ref().and_then(|running| running.app.settings().tls.clone());
         let tls = admin.tls_client.as_ref().map(|profile| FrontTls::new(profile, known.as_deref()));
-        let tls = tls.transpose().map_err(|source| StartError::Tls(Box::new(source)))?;
+        let tls = tls.transpose().map_err(StartError::Tls)?;
         let settings = Settings { admin: admin.clone(), tls: tls.map(Arc::new), explained };
         Ok(Prepared(Some((settings, sockets))))
     }

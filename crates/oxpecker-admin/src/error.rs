@@ -8,7 +8,10 @@ use oxpecker_proxy::control::CommandError;
 
 /// Why a request was not carried out. Nothing has changed then.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Refusal(Box<Told>);
+
+#[derive(Debug)]
+struct Told {
     status: StatusCode,
     error: String,
     help: String,
@@ -17,7 +20,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self { status, error: error.into(), help: String::new(), header: None }
+        Self(Box::new(Told { status, error: error.into(), help: String::new(), header: None }))
     }
 
     pub(crate) fn bad_request(error: impl Into<String>) -> Self {
@@ -33,21 +36,21 @@ impl Refusal {
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = help.into();
+        self.0.help = help.into();
         self
     }
 
     pub(crate) fn with_header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.0.header = Some((name, value));
         self
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = Json(ErrorBody { error: self.error, help: self.help });
-        let mut response = (self.status, body).into_response();
-        if let Some((name, value)) = self.header {
+        let Told { status, error, help, header } = *self.0;
+        let mut response = (status, Json(ErrorBody { error, help })).into_response();
+        if let Some((name, value)) = header {
             response.headers_mut().insert(name, value);
         }
         response

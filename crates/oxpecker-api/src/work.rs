@@ -8,6 +8,7 @@ pub struct Session {
     pub id: String,
     #[serde(rename = "virtual")]
     pub virtual_server: String,
+    pub pool: String,
     pub coordinator: String,
     pub user: String,
     /// Whom the user acts for; empty = for itself.
@@ -43,6 +44,13 @@ pub struct Operation {
     pub cancelled: bool,
     /// `None` while it is open.
     pub end: Option<String>,
+    pub pool: String,
+    /// Equal for statements that differ in their literals and layout only.
+    pub digest: String,
+    /// `client`, `operator` or `orphan policy`.
+    pub cancelled_by: Option<String>,
+    /// Of the error that it failed with.
+    pub sql_state: Option<String>,
 }
 
 /// Operations whose statements are equal but for their literals.
@@ -64,10 +72,14 @@ pub struct Statement {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drain {
     pub member: String,
+    /// Those that end with the coordinator: passed on unread, or a session of Beeswax.
     pub connections: u32,
-    /// Open operations, those with rows that nobody fetched yet included.
+    /// Operations that run, or have rows that nobody fetched yet.
     pub operations: u32,
+    /// Open operations that were read to their end: they hold nobody up.
+    pub operations_read: u32,
+    /// Without an operation they hold nobody up: their clients open others.
     pub sessions: u32,
-    /// Nothing is left that would be cut.
+    /// Nothing is left that a client would miss.
     pub done: bool,
 }

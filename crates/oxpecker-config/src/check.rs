@@ -163,8 +163,11 @@ fn read(ctx: &mut Ctx<'_>, tables: Tables<'_>) -> (Option<Config>, Origins) {
     sections.push_named("profile.tls_server", &tables.tls_servers, &profiles.tls_servers);
     let acmes: Vec<_> = tables.acmes.iter().map(|named| file::tls::acme(ctx, named)).collect();
     sections.push_named("acme", &tables.acmes, &acmes);
-    let pools: Vec<_> =
-        tables.pools.iter().map(|named| file::pool::pool(ctx, named, &monitors)).collect();
+    let pools: Vec<_> = tables
+        .pools
+        .iter()
+        .map(|named| file::pool::pool(ctx, named, &monitors, &profiles.tls_servers))
+        .collect();
     sections.push_named("pool", &tables.pools, &pools);
     let virtuals: Vec<_> = tables
         .virtuals

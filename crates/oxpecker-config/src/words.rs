@@ -1,8 +1,9 @@
 //! The words an option may take, beside the value each stands for.
 
 use crate::model::{
-    AccessFormat, AdminState, Facility, Layout, Level, Method, Protocol, ProxyVersion, Records,
-    Role, Scope, ServiceDown, SyslogProtocol, TextFormat, TlsVersion, VirtualKind, WhenAllDown,
+    AccessFormat, AdminState, Facility, Layout, Level, Method, Orphans, Protocol, ProxyVersion,
+    QueryFormat, Records, Role, Scope, ServiceDown, Statements, SyslogProtocol, TextFormat,
+    TlsVersion, VirtualKind, WhenAllDown,
 };
 
 /// A type with one word per value.
@@ -84,7 +85,14 @@ words! {
     Layout { "elb" => Layout::Elb, "flat" => Layout::Flat }
     AccessFormat { "tcplog" => Self::Tcplog, "json" => Self::Json, "off" => Self::Off }
     TextFormat { "text" => Self::Text, "json" => Self::Json }
-    Records { "all" => Self::All, "process" => Self::Process, "access" => Self::Access }
+    QueryFormat { "json" => Self::Json, "off" => Self::Off }
+    Statements { "redacted" => Self::Redacted, "full" => Self::Full, "off" => Self::Off }
+    Records {
+        "all" => Self::All,
+        "process" => Self::Process,
+        "access" => Self::Access,
+        "queries" => Self::Queries,
+    }
     SyslogProtocol { "rfc3164" => Self::Rfc3164, "rfc5424" => Self::Rfc5424 }
     Facility {
         "kern" => Self(0), "user" => Self(1), "mail" => Self(2), "daemon" => Self(3),
@@ -134,6 +142,7 @@ words! {
         "beeswax" => Self::Beeswax,
         "hs2-http" => Self::Hs2Http,
     }
+    Orphans { "keep" => Self::Keep, "cancel" => Self::Cancel }
     VerifyKind { "required" => Self::Required, "pinned" => Self::Pinned, "none" => Self::None }
     ClientCertificates {
         "none" => Self::None,

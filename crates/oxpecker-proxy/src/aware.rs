@@ -11,21 +11,28 @@
 //! its coordinator, [`registry`] what is known of sessions and operations; none of them has a
 //! socket.
 
+pub(crate) mod abandoned;
+mod access;
+mod errand;
 mod exchange;
 mod follow;
 mod http;
+pub(crate) mod kill;
 mod learn;
 mod line;
 mod link;
 mod login;
 mod pass;
 pub(crate) mod place;
+mod query_record;
 mod reach;
 pub(crate) mod registry;
 mod route;
 pub(crate) mod tags;
 
-pub use registry::{OperationEnd, OperationView, SessionView};
+pub use errand::ErrandError;
+pub use kill::{KillError, Killed};
+pub use registry::{Canceller, OperationEnd, OperationView, SessionView, StatementView};
 
 use oxpecker_config::model::Protocol;
 use oxpecker_wire::scan::Dialect;
@@ -44,6 +51,8 @@ use login::Login;
 pub(crate) async fn serve(session: &mut Session, client: Endpoint) -> Close {
     let conn = std::sync::Arc::clone(&session.registered.conn);
     tokio::select! {
+        // A relay knows better how to end both of its sides.
+        biased;
         close = serve_uncut(session, client) => close,
         cut = conn.cut() => connection::cut_close(cut),
     }
@@ -108,6 +117,8 @@ async fn pass_on(
     let before = (client.bytes_in, client.bytes_out);
     let (client, _) = client.into_parts();
     let place = line.place.clone();
+    // Nobody can take it elsewhere: it ends when its member does.
+    session.registered.conn.set_member(Some(line.member.id));
     let (member, _, _lease) = line.into_parts();
     let mut relay = Relay::new(client, member);
     let end = match dialect {

@@ -241,7 +241,7 @@ impl Session {
         let client = conn.client();
         self.note_end(close, &client, bytes);
         let log = &self.worker.shared.log;
-        let settings = log.access_settings();
+        let settings = log.record_settings();
         if settings.dontlognull && bytes == (0, 0) && close.is_the_clients_choice() {
             return;
         }
@@ -260,7 +260,7 @@ impl Session {
             tls: self.particulars.as_ref().and_then(|particulars| particulars.tls.as_ref()),
             counts: self.counts,
         };
-        if let Some(line) = record.line(settings.format) {
+        if let Some(line) = record.line(settings.access) {
             log.access(line);
         }
     }

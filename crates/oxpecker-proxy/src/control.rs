@@ -13,6 +13,7 @@ mod happened;
 mod look;
 pub(crate) mod state_file;
 mod view;
+mod work;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub use view::{
     ConnectionView, CountsView, EndingView, EntryView, HistogramView, LeavingView, MemberView,
     NodeView, PoolView, ProbeFailure, ProbeView, Status, TrafficView, VirtualView,
 };
+
+pub use work::WorkLeft;
 
 use crate::state::Shared;
 

@@ -19,12 +19,13 @@ use socket2::Socket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::aware::{OperationView, SessionView};
+use crate::aware::{KillError, Killed, OperationView, SessionView, StatementView, abandoned, kill};
 use crate::connection::registry::Cut;
 use crate::control::events::EventKind;
 use crate::control::{self, Who};
 use crate::limit::Limit;
 use crate::listener::{self, ListenError, ListenerKey, Opened};
+use crate::load::Loads;
 use crate::log::{Log, LogError};
 use crate::probe::Probes;
 use crate::relay::pipe;
@@ -79,6 +80,12 @@ pub enum ApplyError {
         #[source]
         source: Box<TlsError>,
     },
+    #[error("failed to set up TLS for `load_port` of pool `{pool}`")]
+    LoadTls {
+        pool: String,
+        #[source]
+        source: Box<TlsError>,
+    },
     #[error("failed to set up [acme.{authority}]")]
     Acme {
         authority: String,
@@ -116,6 +123,7 @@ pub struct Gateway {
     workers: Vec<WorkerHandle>,
     listeners: HashMap<ListenerKey, OpenListener>,
     probes: Probes,
+    loads: Loads,
     resolver: Resolver,
     authorities: Authorities,
     next_listener: u64,
@@ -124,7 +132,7 @@ pub struct Gateway {
     /// The first configuration is in force: what comes next are changes.
     is_running: bool,
     /// Tasks that run for as long as the gateway.
-    chores: [tokio::task::AbortHandle; 2],
+    chores: [tokio::task::AbortHandle; 3],
 }
 
 impl Gateway {
@@ -169,6 +177,7 @@ impl Gateway {
         let chores = [
             tokio::spawn(expire(Arc::clone(&shared))).abort_handle(),
             tokio::spawn(tls::watch::watch(Arc::clone(&shared))).abort_handle(),
+            tokio::spawn(abandoned::sweep(Arc::clone(&shared))).abort_handle(),
         ];
         let authorities =
             Authorities::new(Arc::clone(&shared.challenges), Arc::clone(&shared.events));
@@ -177,6 +186,7 @@ impl Gateway {
             workers,
             listeners: HashMap::new(),
             probes: Probes::default(),
+            loads: Loads::default(),
             resolver: Resolver::default(),
             authorities,
             next_listener: 0,
@@ -203,6 +213,21 @@ impl Gateway {
     /// Operations that are open, and the latest that are over.
     pub fn operations(&self) -> Vec<OperationView> {
         self.shared.sessions.operation_views()
+    }
+
+    /// The `count` kinds of statements that cost most time since the start or the last reset.
+    pub fn top_statements(&self, count: usize) -> Vec<StatementView> {
+        self.shared.sessions.top_statements(count)
+    }
+
+    /// Cancels the operation with this id, as Impala prints it, at the coordinator that runs it.
+    pub async fn kill_operation(&self, id: &str) -> Result<Killed, KillError> {
+        kill::operation(&self.shared, id).await
+    }
+
+    /// Closes the session with this id, and all that it has open.
+    pub async fn kill_session(&self, id: &str) -> Result<Killed, KillError> {
+        kill::session(&self.shared, id).await
     }
 
     /// `hook` is told of every operation when it is over, on the thread of its connection: it must
@@ -262,6 +287,7 @@ impl Gateway {
         self.shared.connections.set_max(connections_max);
         self.use_listeners(&topology, opened).await;
         self.probes.apply(&self.shared, &topology);
+        self.loads.apply(&self.shared, &topology);
         self.resolver.apply(&topology);
         for pool in &topology.pools {
             // There may be more room for those who wait.
@@ -329,6 +355,7 @@ impl Gateway {
         while self.open_connections() > 0 && Instant::now() < until {
             tokio::time::sleep(DRAIN_POLL).await;
         }
+        self.shared.sessions.stop();
         Drained { cut }
     }
 }

@@ -14,6 +14,7 @@ mod endpoint;
 mod gateway;
 mod limit;
 mod listener;
+mod load;
 mod log;
 mod probe;
 mod quota;
@@ -25,7 +26,10 @@ mod state;
 mod tls;
 mod worker;
 
-pub use aware::{OperationEnd, OperationView, SessionView};
+pub use aware::{
+    Canceller, ErrandError, KillError, Killed, OperationEnd, OperationView, SessionView,
+    StatementView,
+};
 pub use gateway::{ApplyError, Drained, Gateway};
 pub use listener::ListenError;
 pub use log::{Log, LogError, RecordSink};

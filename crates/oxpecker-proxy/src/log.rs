@@ -1,4 +1,4 @@
-//! Where lines go: process events (through `tracing`) and access records share the targets.
+//! Where lines go: process events (through `tracing`), access and query records share the targets.
 //!
 //! One thread writes them all, so that no connection waits for a disk or a syslog server.
 //! Between it and the data plane is a bounded channel; what does not fit is counted, and the
@@ -14,7 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use oxpecker_config::model::{self, AccessFormat, Level, Sink, TextFormat};
+use oxpecker_config::model::{
+    self, AccessFormat, Level, QueryFormat, Sink, Statements, TextFormat,
+};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
@@ -68,16 +70,34 @@ struct LogShared {
     level: AtomicU8,
     text_wanted: AtomicBool,
     json_wanted: AtomicBool,
-    access: RwLock<AccessSettings>,
+    records: RwLock<RecordSettings>,
     /// The sinks of the targets in use.
     sinks: Mutex<Vec<Sink>>,
 }
 
-/// How access records are made.
+/// How records are made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AccessSettings {
-    pub(crate) format: AccessFormat,
+pub(crate) struct RecordSettings {
+    pub(crate) access: AccessFormat,
     pub(crate) dontlognull: bool,
+    pub(crate) queries: QueryFormat,
+    pub(crate) statements: Statements,
+}
+
+impl RecordSettings {
+    fn of(config: &model::Log) -> Self {
+        Self {
+            access: config.access,
+            dontlognull: config.dontlognull,
+            queries: config.queries,
+            statements: config.statements,
+        }
+    }
+
+    /// Somebody will see statements as they were written.
+    pub(crate) fn shows_full_statements(self) -> bool {
+        self.queries != QueryFormat::Off && self.statements == Statements::Full
+    }
 }
 
 /// Targets that are open but not yet in use; see [`Log::install`].
@@ -108,6 +128,7 @@ impl Wanted {
 enum Message {
     Process { level: Level, format: TextFormat, line: String },
     Access { level: Level, line: String },
+    Query { level: Level, line: String },
     Install(Vec<Wanted>),
     Sink(Box<dyn RecordSink>),
     Reopen,
@@ -123,10 +144,7 @@ impl Log {
             level: AtomicU8::new(config.level as u8),
             text_wanted: AtomicBool::new(true),
             json_wanted: AtomicBool::new(true),
-            access: RwLock::new(AccessSettings {
-                format: config.access,
-                dontlognull: config.dontlognull,
-            }),
+            records: RwLock::new(RecordSettings::of(config)),
             sinks: Mutex::default(),
         });
         let log = Self { sender, shared: Arc::clone(&shared) };
@@ -170,9 +188,8 @@ impl Log {
         self.shared.level.store(config.level as u8, Ordering::Relaxed);
         // Events remember whether anybody wants them.
         tracing::callsite::rebuild_interest_cache();
-        if let Ok(mut access) = self.shared.access.write() {
-            *access = AccessSettings { format: config.access, dontlognull: config.dontlognull };
-        }
+        let records = RecordSettings::of(&config);
+        *self.shared.records.write().unwrap_or_else(PoisonError::into_inner) = records;
         *self.sinks() = targets.iter().map(|wanted| wanted.config().sink.clone()).collect();
         self.send_command(Message::Install(targets));
     }
@@ -215,16 +232,18 @@ impl Log {
         LevelGate(Arc::clone(&self.shared)).and_then(text).and_then(json)
     }
 
-    pub(crate) fn access_settings(&self) -> AccessSettings {
-        match self.shared.access.read() {
-            Ok(settings) => *settings,
-            Err(poisoned) => *poisoned.into_inner(),
-        }
+    pub(crate) fn record_settings(&self) -> RecordSettings {
+        *self.shared.records.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Access records have the severity that HAProxy gives them, "info".
     pub(crate) fn access(&self, line: String) {
         self.send(Message::Access { level: Level::Info, line });
+    }
+
+    /// Query records have the same.
+    pub(crate) fn query(&self, line: String) {
+        self.send(Message::Query { level: Level::Info, line });
     }
 
     /// Commands are worth waiting for, but a target that takes nothing must not hold up a
@@ -386,6 +405,11 @@ impl Writer {
                 }
                 if let Some(sink) = &mut self.sink {
                     sink.record(&line);
+                }
+            }
+            Message::Query { level, line } => {
+                for target in &mut self.targets {
+                    target.query(level, &line);
                 }
             }
             Message::Install(wanted) => {

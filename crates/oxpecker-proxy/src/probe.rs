@@ -4,6 +4,7 @@
 //! or down is `oxpecker_balance`. Here is only the socket and the clock.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -163,7 +164,7 @@ impl Drop for Running {
 /// connect.
 async fn watch(shared: Arc<Shared>, target: Arc<Target>) {
     let Target { member, monitor, .. } = &*target;
-    let mut jitter = Jitter::new(member.id);
+    let mut jitter = Jitter::new(&member.name);
     loop {
         let began = Instant::now();
         let result = attempt(&target).await;
@@ -333,14 +334,17 @@ async fn receive(
 /// Spreads intervals by up to a tenth either way, so that many members and many gateways do not
 /// probe in step. Not random in any stronger sense.
 #[derive(Debug)]
-struct Jitter(u64);
+pub(crate) struct Jitter(u64);
 
 impl Jitter {
-    fn new(member: MemberId) -> Self {
-        Self(u64::from(std::process::id()) << 32 | u64::from(member.0) << 1 | 1)
+    /// Another rhythm for each name.
+    pub(crate) fn new(name: &str) -> Self {
+        let mut hasher = std::hash::DefaultHasher::new();
+        name.hash(&mut hasher);
+        Self(u64::from(std::process::id()) << 32 ^ hasher.finish() | 1)
     }
 
-    fn apply(&mut self, interval: Duration) -> Duration {
+    pub(crate) fn apply(&mut self, interval: Duration) -> Duration {
         // xorshift64
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

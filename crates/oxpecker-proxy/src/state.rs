@@ -135,6 +135,8 @@ pub(crate) struct PoolState {
     pub(crate) source_turn: AtomicUsize,
     /// Probes go through TLS.
     pub(crate) monitor_tls: Option<Arc<ClientTls>>,
+    /// Coordinators are asked for their load through TLS.
+    pub(crate) load_tls: Option<Arc<ClientTls>>,
 }
 
 #[derive(Debug)]
@@ -159,6 +161,8 @@ pub(crate) struct NodeState {
     pub(crate) host: Host,
     pub(crate) description: String,
     address: RwLock<Option<IpAddr>>,
+    /// Operations there that did not come through this gateway, as it tells itself.
+    pub(crate) foreign_operations: AtomicU32,
     /// What its members had moved at the last reset.
     pub(crate) base: Base,
 }
@@ -170,6 +174,7 @@ impl NodeState {
             host: node.address.clone(),
             description: node.description.clone(),
             address: RwLock::new(address),
+            foreign_operations: AtomicU32::new(0),
             base: Base::default(),
         }
     }
@@ -206,11 +211,11 @@ impl Shared {
         Self {
             balancer: Mutex::new(balancer),
             started: Instant::now(),
+            sessions: aware::registry::Registry::new(log.clone()),
             log,
             connections,
             registries: (0..workers).map(|n| Arc::new(Registry::new(n, workers))).collect(),
             topology: RwLock::default(),
-            sessions: aware::registry::Registry::default(),
             warnings: Warnings::default(),
             challenges: Arc::default(),
             endings: Endings::default(),

@@ -274,6 +274,10 @@ fn end(child: &mut Child) {
 /// impala-shell tries Kerberos by itself when a connection fails.
 fn prepare(command: &mut Command) -> TempDir {
     let home = TempDir::new();
-    command.env("HOME", home.path()).env_remove("KRB5CCNAME");
+    command.env("HOME", home.path());
+    // Tickets of whoever runs the tests are for no client; those that a test names are.
+    if command.get_envs().all(|(name, _)| name != "KRB5CCNAME") {
+        command.env_remove("KRB5CCNAME");
+    }
     home
 }

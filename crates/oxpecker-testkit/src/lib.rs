@@ -22,6 +22,7 @@ pub mod pebble;
 pub mod sink;
 pub mod spark;
 pub mod standin;
+pub mod tap;
 pub mod temp;
 pub mod wait;
 
@@ -36,5 +37,6 @@ pub use member::Member;
 pub use net::Net;
 pub use pebble::Pebble;
 pub use standin::Standin;
+pub use tap::Tap;
 pub use temp::TempDir;
 pub use wait::{DEADLINE, wait_until};

@@ -60,6 +60,15 @@ pub fn plain() -> &'static Spark {
     &SPARK
 }
 
+/// Another that speaks clear text, for tests of which one owns a session.
+///
+/// # Panics
+/// When it does not start.
+pub fn other() -> &'static Spark {
+    static SPARK: LazyLock<Spark> = LazyLock::new(|| Spark::start(false));
+    &SPARK
+}
+
 /// The one that speaks TLS, with a certificate for `localhost` and for its own address.
 ///
 /// # Panics

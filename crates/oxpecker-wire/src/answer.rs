@@ -108,25 +108,42 @@ fn exception(header: &Header, message: &str) -> Vec<u8> {
     reply.finish()
 }
 
-/// `GetOperationStatus` or `PingImpalaHS2Service`: harmless questions that tell whether a
-/// coordinator knows a handle.
-pub fn question(names: Names, id: Id, secret: &[u8]) -> Vec<u8> {
-    let is_operation = names == Names::Operation || names == Names::OperationAndSession;
-    let name = if is_operation { "GetOperationStatus" } else { crate::hs2::PING };
-    let mut call = Writer::call(name);
-    call.field_struct(1).field_struct(1).field_struct(1);
-    call.field_binary(1, &id.0).field_binary(2, secret).stop();
-    if is_operation {
-        call.field_i32(2, 0).field_bool(3, false);
+/// `TGetInfoType.CLI_DBMS_NAME`: impalad looks for the session before it tells. Spark does not; but
+/// anything else that could be asked there ends the connection, and with it the client's sessions.
+const DBMS_NAME: i32 = 17;
+
+/// Harmless questions that tell whether a coordinator knows a handle, in the order to ask them: the
+/// next one if a coordinator says only that it shuts down.
+///
+/// A session is asked for with `GetInfo`, which Impala refuses on its way out before it looks at
+/// the handle; then with its ping, at which other servers end the connection.
+pub fn questions(names: Names, id: Id, secret: &[u8]) -> Vec<Vec<u8>> {
+    let handle = |method: &str| {
+        let mut call = Writer::call(method);
+        call.field_struct(1).field_struct(1).field_struct(1);
+        call.field_binary(1, &id.0).field_binary(2, secret).stop();
+        call
+    };
+    let end = |mut call: Writer| {
+        call.stop().stop();
+        call.finish()
+    };
+    if matches!(names, Names::Operation | Names::OperationAndSession) {
+        let mut call = handle("GetOperationStatus");
+        call.field_i32(2, 0).field_bool(3, false).stop();
+        return vec![end(call)];
     }
-    call.stop().stop().stop();
-    call.finish()
+    let (mut info, mut ping) = (handle("GetInfo"), handle(crate::hs2::PING));
+    info.stop().field_i32(2, DBMS_NAME);
+    ping.stop();
+    vec![end(info), end(ping)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scan::header::HeaderScanner;
+    use crate::scan::{CallScanner, Progress};
 
     #[track_caller]
     fn header(name: &str, sequence: u8) -> Header {
@@ -148,6 +165,33 @@ mod tests {
             \0\0\0\x03\x0b\0\x03\0\0\0\x05HY000\x0b\0\x05\0\0\0\x36Invalid session id: \
             7766554433221100:ffeeddccbbaa9988\n\0\0\0";
         assert_eq!(reply, worked);
+    }
+
+    #[track_caller]
+    fn check_questions(names: Names, methods: &[&str]) {
+        let (id, secret) = (Id([7; 16]), [9; 16]);
+        let asked: Vec<_> = questions(names, id, &secret)
+            .iter()
+            .map(|message| {
+                let mut calls = CallScanner::new(Dialect::Hs2);
+                let (mut used, mut progress) = calls.feed(message).unwrap();
+                if progress == Progress::Head {
+                    let (more, after) = calls.feed(&message[used..]).unwrap();
+                    (used, progress) = (used + more, after);
+                }
+                assert_eq!((used, progress), (message.len(), Progress::End));
+                let handle = calls.call().handle().unwrap();
+                assert_eq!((handle.id(), handle.secret()), (Some(id), Some(&secret[..])));
+                calls.call().method().name().unwrap()
+            })
+            .collect();
+        assert_eq!(asked, methods);
+    }
+
+    #[test]
+    fn questions_carry_the_handle() {
+        check_questions(Names::Session, &["GetInfo", "PingImpalaHS2Service"]);
+        check_questions(Names::Operation, &["GetOperationStatus"]);
     }
 
     #[test]

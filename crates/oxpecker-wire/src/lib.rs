@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod beeswax;
 pub mod client_hello;
+pub mod errand;
 pub mod hs2;
 pub mod http;
 pub mod probe;

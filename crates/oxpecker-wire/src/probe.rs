@@ -14,6 +14,7 @@ mod calls;
 mod error;
 mod hs2_http;
 mod http;
+mod load;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ pub use binary::{BeeswaxProbe, Hs2Probe};
 pub use error::{ProbeError, Speaks};
 pub use hs2_http::Hs2HttpProbe;
 pub use http::{HealthzProbe, HttpProbe};
+pub use load::{LoadError, LoadPage};
 
 use std::fmt;
 

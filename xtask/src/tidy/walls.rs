@@ -62,7 +62,8 @@ const WALLS: &[Wall] = &[
         dev: &["oxpecker-testkit"],
     },
     Wall { name: "oxpecker-testkit", normal: &["impala-standin"], dev: &[] },
-    Wall { name: "oxpecker-bench", normal: &[], dev: &["oxpecker-testkit"] },
+    // The messages that it makes are what our scanner is measured on: the scanner says that they are some.
+    Wall { name: "oxpecker-bench", normal: &[], dev: &["oxpecker-testkit", "oxpecker-wire"] },
     Wall { name: "xtask", normal: &[], dev: &[] },
 ];
 

@@ -58,6 +58,13 @@ idle_timeout = "1h"
     )
 }
 
+/// The same, reading the protocol.
+pub(super) fn oxpecker_aware(place: &Place<'_>) -> String {
+    let opaque = "type = \"layer4\"\n";
+    let aware = "type = \"standard\"\nprotocol = \"beeswax\"\n";
+    oxpecker(place).replacen(opaque, aware, 1).replacen("\"fastl4\"", "\"tcp\"", 1)
+}
+
 pub(super) fn haproxy(place: &Place<'_>, tuned: bool) -> String {
     let (pipes, splice, connections) = if tuned {
         (

@@ -97,7 +97,7 @@ async fn remove_member(
     At((pool, member)): At<(String, String)>,
     Asked(Force { force }): Asked<Force>,
 ) -> Answer<StatusCode> {
-    let left = what_is_left(&app.control, &find_member(&app.control, &pool, &member)?);
+    let left = what_is_left(&app.control, &pool, &member)?;
     if !left.done && !force {
         let error = format!(
             "`{pool}/{member}` still has {} connections and {} operations",

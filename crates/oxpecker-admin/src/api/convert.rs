@@ -7,7 +7,7 @@ use oxpecker_api::{self as api, Counts, Health, Traffic};
 use oxpecker_proxy::control::{
     self, AdminState, CountsView, MemberView, NodeView, PoolView, TrafficView, VirtualView,
 };
-use oxpecker_proxy::{CertificateStatus, OperationEnd, OperationView, SessionView, Side};
+use oxpecker_proxy::{CertificateStatus, OperationView, SessionView, Side, StatementView};
 
 use crate::access::{Caller, role_word};
 use crate::app::App;
@@ -332,6 +332,7 @@ pub(crate) fn session(view: SessionView) -> api::Session {
     api::Session {
         id: view.id,
         virtual_server: view.virtual_server,
+        pool: view.pool,
         coordinator: view.coordinator,
         user: view.user,
         do_as: view.do_as,
@@ -363,16 +364,30 @@ pub(crate) fn operation(view: OperationView) -> api::Operation {
         rows_written: view.rows_written,
         bytes: view.bytes,
         cancelled: view.cancelled,
-        end: view.end.map(end_word),
+        end: view.end.map(|end| end.words().to_owned()),
+        pool: view.pool,
+        digest: digest(view.digest),
+        cancelled_by: view.cancelled_by.map(|by| by.words().to_owned()),
+        sql_state: Some(view.sql_state).filter(|state| !state.is_empty()),
     }
 }
 
-fn end_word(end: OperationEnd) -> String {
-    match end {
-        OperationEnd::Closed => "closed",
-        OperationEnd::Failed => "failed",
-        OperationEnd::SessionClosed => "session closed",
-        OperationEnd::CoordinatorLost => "coordinator lost",
+pub(crate) fn statement(view: StatementView) -> api::Statement {
+    api::Statement {
+        digest: digest(view.digest),
+        seconds_mean: view.mean().as_secs_f64(),
+        statement: view.statement,
+        count: view.count,
+        errors: view.errors,
+        seconds_total: view.total.as_secs_f64(),
+        seconds_max: view.max.as_secs_f64(),
+        rows: view.rows,
+        bytes: view.bytes,
+        last: time(view.last),
     }
-    .to_owned()
+}
+
+/// As query records have it.
+fn digest(digest: u64) -> String {
+    format!("{digest:016x}")
 }

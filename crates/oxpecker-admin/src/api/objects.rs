@@ -72,8 +72,7 @@ async fn drain(
     State(app): State<Arc<App>>,
     At((pool, member)): At<(String, String)>,
 ) -> Answer<Json<Drain>> {
-    let view = find_member(&app.control, &pool, &member)?;
-    Ok(Json(what_is_left(&app.control, &view)))
+    Ok(Json(what_is_left(&app.control, &pool, &member)?))
 }
 
 async fn nodes(State(app): State<Arc<App>>) -> Json<Listing<Node>> {
@@ -101,24 +100,17 @@ pub(super) fn find_member(control: &Handle, pool: &str, member: &str) -> Answer<
     })
 }
 
-/// What would be cut if the member were gone now.
-pub(super) fn what_is_left(control: &Handle, view: &MemberView) -> Drain {
-    let host = control.nodes().into_iter().find(|node| node.name == view.node);
-    let host = host.map(|node| node.host);
-    let sessions = control.sessions();
-    let is_there = |coordinator: &str| {
-        host.as_ref().is_some_and(|host| {
-            coordinator.rsplit_once(':').map_or(coordinator, |(name, _)| name) == *host
-        })
-    };
-    let sessions = sessions.iter().filter(|session| is_there(&session.coordinator)).count();
-    Drain {
-        member: view.name.clone(),
-        connections: view.connections.open,
-        operations: view.operations,
-        sessions: convert::count(sessions),
-        done: view.connections.open == 0 && view.operations == 0,
-    }
+/// What clients would miss if the member were gone now.
+pub(super) fn what_is_left(control: &Handle, pool: &str, member: &str) -> Answer<Drain> {
+    let left = control.work_left(pool, member)?;
+    Ok(Drain {
+        member: member.to_owned(),
+        connections: left.connections,
+        operations: left.operations,
+        operations_read: left.operations_read,
+        sessions: left.sessions,
+        done: left.is_none(),
+    })
 }
 
 fn no(kind: &str, name: &str) -> Refusal {

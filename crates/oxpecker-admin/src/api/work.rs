@@ -2,22 +2,30 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use oxpecker_api::{Listing, Operation, Session};
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use oxpecker_api::{Kill, Listing, Operation, Session, Statement};
 use oxpecker_config::model::Role;
+use oxpecker_proxy::{KillError, Killed};
 use serde::Deserialize;
 
-use super::extract::Asked;
+use super::extract::{Asked, At};
 use super::{convert, has, limit, path};
+use crate::access::Caller;
 use crate::app::App;
-use crate::route::{Needs, Route};
+use crate::error::Refusal;
+use crate::route::{Answer, Needs, Route};
 
 pub(super) fn routes() -> Vec<Route> {
     let viewer = Needs::Role(Role::Viewer);
     vec![
         Route::get(path("/sessions"), viewer, sessions),
         Route::get(path("/operations"), viewer, operations),
+        Route::get(path("/statements"), viewer, statements),
+        Route::delete(path("/sessions/{id}"), Role::Operator, kill_session),
+        Route::delete(path("/operations/{id}"), Role::Operator, kill_operation),
+        Route::delete(path("/statements"), Role::Operator, reset_statements),
     ]
 }
 
@@ -48,6 +56,48 @@ async fn operations(
         let texts = [&o.id, &o.session, &o.user, &o.do_as, &o.client, &o.coordinator, &o.statement];
         has(&asked.search, &texts.map(String::as_str))
     }))
+}
+
+/// What cost most first.
+async fn statements(
+    State(app): State<Arc<App>>,
+    Asked(asked): Asked<Which>,
+) -> Json<Listing<Statement>> {
+    let all = app.control.top_statements(usize::MAX).into_iter().map(convert::statement);
+    Json(cut(all, &asked, |s| has(&asked.search, &[&s.statement])))
+}
+
+async fn reset_statements(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+) -> StatusCode {
+    app.control.reset_top_statements(&caller.who);
+    StatusCode::NO_CONTENT
+}
+
+async fn kill_session(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    At(id): At<String>,
+) -> Answer<Json<Kill>> {
+    answer(app.control.kill_session(&caller.who, &id).await)
+}
+
+async fn kill_operation(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    At(id): At<String>,
+) -> Answer<Json<Kill>> {
+    answer(app.control.kill_operation(&caller.who, &id).await)
+}
+
+fn answer(killed: Result<Killed, KillError>) -> Answer<Json<Kill>> {
+    match killed {
+        Ok(Killed::Done) => Ok(Json(Kill { count: 1 })),
+        Ok(Killed::Over) => Ok(Json(Kill { count: 0 })),
+        Err(error @ KillError::Unknown { .. }) => Err(Refusal::not_found(error.to_string())),
+        Err(error) => Err(Refusal::conflict(error.to_string())),
+    }
 }
 
 fn cut<T>(all: impl Iterator<Item = T>, asked: &Which, fits: impl Fn(&T) -> bool) -> Listing<T> {

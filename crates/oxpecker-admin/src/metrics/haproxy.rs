@@ -130,7 +130,8 @@ fn states(page: &mut Page, row: &Row) {
     for word in known {
         put(page, row, (Kind::Gauge, "status"), &[("state", word)], flag(*word == state));
     }
-    if row.kind == RowKind::Server {
+    // Without a monitor there is no check, not one that says nothing.
+    if row.kind == RowKind::Server && row.get(Field::Chkfail).is_some() {
         let check = row.text(Field::CheckStatus);
         for word in CHECKS {
             put(page, row, (Kind::Gauge, "check_status"), &[("state", word)], flag(word == check));

@@ -11,8 +11,8 @@ use crate::file::admin::AdminRead;
 use crate::file::pool::PoolRead;
 use crate::file::virtual_server::VirtualRead;
 use crate::model::{
-    AccessFormat, Certificate, Delivery, Level, Listen, Log, LogTarget, Method, Protocol, Records,
-    Role, Virtual, VirtualKind,
+    AccessFormat, Certificate, Delivery, Level, Listen, Log, LogTarget, Method, Protocol,
+    QueryFormat, Records, Role, Virtual, VirtualKind,
 };
 use crate::reader::Places;
 use crate::text::Place;
@@ -55,7 +55,7 @@ pub(super) fn check(ctx: &mut Ctx<'_>, parts: &Parts, nowhere: Place) {
     }
 }
 
-/// Access records that are made and then shown nowhere.
+/// Records that are made and then shown nowhere.
 pub(super) fn unseen_records(
     ctx: &mut Ctx<'_>,
     log: &Read<Log>,
@@ -63,15 +63,24 @@ pub(super) fn unseen_records(
     delivery: Option<&Read<Delivery>>,
 ) {
     let Some(config) = &log.item else { return };
-    let takes =
-        |level: Level, records: Records| level >= Level::Info && records != Records::Process;
-    let seen = match targets {
-        [] => takes(config.level, Records::All),
-        targets => targets
-            .iter()
-            .filter_map(|target| target.item.as_ref())
-            .any(|target| takes(target.level, target.records)),
+    let seen = |kind: Records| {
+        let takes = |level: Level, records: Records| {
+            level >= Level::Info && (records == Records::All || records == kind)
+        };
+        match targets {
+            [] => takes(config.level, Records::All),
+            targets => targets
+                .iter()
+                .filter_map(|target| target.item.as_ref())
+                .any(|target| takes(target.level, target.records)),
+        }
     };
+    let all_known = targets.iter().all(|target| target.item.is_some());
+    let place = targets.first().map_or(log.places.of("level"), |t| t.places.of("level"));
+    if config.queries != QueryFormat::Off && !seen(Records::Queries) && all_known {
+        ctx.warn(place, "no log target shows query records: they have the level \"info\"")
+            .help("give a target `level = \"info\"`, or write `queries = \"off\"` in [log]");
+    }
     if let Some(delivery) = delivery {
         if config.access == AccessFormat::Off {
             let message = "there is nothing to deliver: `access` of [log] is \"off\"";
@@ -80,8 +89,7 @@ pub(super) fn unseen_records(
         }
         return;
     }
-    if config.access != AccessFormat::Off && !seen && targets.iter().all(|t| t.item.is_some()) {
-        let place = targets.first().map_or(log.places.of("level"), |t| t.places.of("level"));
+    if config.access != AccessFormat::Off && !seen(Records::Access) && all_known {
         ctx.warn(place, "no log target shows access records: they have the level \"info\"")
             .help("give a target `level = \"info\"`, or write `access = \"off\"` in [log]");
     }
@@ -104,6 +112,7 @@ fn pool(ctx: &mut Ctx<'_>, item: &PoolRead, places: &Places, parts: &Parts) {
         let help = "it says whose connections `least-connections` and `random-two` count";
         ctx.warn(places.of("scope"), message).help(help);
     }
+    load(ctx, item, places);
     if pool.transparent && !pool.source.is_empty() {
         let message = "`source` and `transparent` both say where to connect from";
         ctx.error(places.of("source"), message).help("keep one of them");
@@ -128,6 +137,20 @@ fn pool(ctx: &mut Ctx<'_>, item: &PoolRead, places: &Places, parts: &Parts) {
             let message = format!("`{node}:{}` is in pool `{}` twice", member.port, pool.name);
             ctx.error(*place, message).note(first, "first");
         }
+    }
+}
+
+/// What coordinators tell of their work, and nobody asked for.
+fn load(ctx: &mut Ctx<'_>, item: &PoolRead, places: &Places) {
+    let pool = &item.pool;
+    if places.has("load_tls") && !places.has("load_port") {
+        let message = "`load_tls` does nothing without `load_port`";
+        ctx.warn(places.of("load_tls"), message).help("write load_port = 25000");
+    }
+    if places.has("load_port") && pool.method != Method::LeastOperations {
+        let message = "`load_port` does nothing with this method";
+        let help = "write method = \"least-operations\": no other asks coordinators for their work";
+        ctx.warn(places.of("load_port"), message).help(help);
     }
 }
 

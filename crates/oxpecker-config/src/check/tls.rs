@@ -252,9 +252,13 @@ fn unused(ctx: &mut Ctx<'_>, parts: &Parts) {
     let monitors: Option<Vec<_>> = parts.monitors.iter().map(|read| read.item.as_ref()).collect();
     let all_good = parts.profiles.tls_servers.iter().all(|read| read.item.is_some());
     if let (Some(to_members), Some(monitors), true) = (to_members, monitors, all_good) {
+        let pools = parts.pools.iter().filter_map(|read| read.item.as_ref());
+        let asking = pools.filter_map(|read| read.pool.load.as_ref()?.tls.as_ref());
         let probing: HashSet<&str> = monitors
             .iter()
-            .filter_map(|read| Some(read.monitor.tls.as_ref()?.name.as_str()))
+            .filter_map(|read| read.monitor.tls.as_ref())
+            .chain(asking)
+            .map(|profile| profile.name.as_str())
             .collect();
         let profiles = &parts.profiles.tls_servers;
         let mut used = parts.tls_server_parents.clone();

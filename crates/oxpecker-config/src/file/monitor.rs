@@ -201,7 +201,7 @@ fn login(
 }
 
 /// The index of a profile, or `None` for the word `off`.
-fn tls(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Option<usize>> {
+pub(super) fn tls(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Option<usize>> {
     if is_off(ctx, val) {
         return Some(None);
     }

@@ -2,10 +2,10 @@
 
 use toml::de::DeValue;
 
-use super::monitor::MonitorRead;
+use super::monitor::{self, MonitorRead};
 use super::{Named, Read};
 use crate::context::{Ctx, did_you_mean, shorten};
-use crate::model::{Member, Node, Pool};
+use crate::model::{LoadSource, Member, Node, Pool, TlsServer};
 use crate::reader::{Layer, Reader, Val};
 use crate::text::Place;
 use crate::values::{count, duration, each, entry_table, network, reference, switch, text, word};
@@ -37,6 +37,7 @@ pub(crate) fn pool(
     ctx: &mut Ctx<'_>,
     named: &Named<'_>,
     monitors: &[Read<MonitorRead>],
+    tls_servers: &[Read<TlsServer>],
 ) -> Read<PoolRead> {
     let title = format!("[pool.{}]", named.name);
     let mut reader = Reader::new(ctx, "pool", title, named.place, vec![named.layer.clone()]);
@@ -48,7 +49,7 @@ pub(crate) fn pool(
     let members = reader.required("members", each(member(member_port)));
     let method = reader.value("method", word);
     let scope = reader.value("scope", word);
-    let monitor = reader.value("monitor", monitor);
+    let monitor = reader.value("monitor", probed_by);
     let service_down = reader.value("service_down", word);
     let when_all_down = reader.value("when_all_down", word);
     let slow_start = reader.optional("slow_start", duration);
@@ -63,6 +64,8 @@ pub(crate) fn pool(
     let source = reader.optional("source", each(network::address));
     let transparent = reader.value("transparent", switch);
     let send_proxy = reader.optional("send_proxy", word);
+    let load_port = reader.optional("load_port", count);
+    let load_tls = reader.value("load_tls", monitor::tls);
     let (places, entries) = reader.finish();
     let build = || {
         port?;
@@ -99,14 +102,25 @@ pub(crate) fn pool(
             source: source.into_iter().map(|(address, _)| address).collect(),
             transparent: transparent?,
             send_proxy: send_proxy?,
+            load: load(load_port?, load_tls?, tls_servers),
         };
         Some(PoolRead { pool, member_places, monitor_tls_written })
     };
     Read { item: build(), places, entries }
 }
 
+fn load(
+    port: Option<u16>,
+    tls: Option<usize>,
+    tls_servers: &[Read<TlsServer>],
+) -> Option<LoadSource> {
+    // A profile with a problem, reported there, must not hide the pool's own.
+    let tls = tls.and_then(|profile| tls_servers.get(profile)?.item.clone());
+    port.map(|port| LoadSource { port, tls })
+}
+
 /// The index of a monitor, or `None` for the word `none`.
-fn monitor(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Option<usize>> {
+fn probed_by(ctx: &mut Ctx<'_>, val: &Val<'_>) -> Option<Option<usize>> {
     let found = text(ctx, val)?;
     if found == "none" {
         return Some(None);

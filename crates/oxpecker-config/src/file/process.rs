@@ -61,12 +61,16 @@ pub(crate) fn log(ctx: &mut Ctx<'_>, single: Single<'_>, nowhere: Place) -> Read
     let level = reader.value("level", word);
     let access = reader.value("access", word);
     let dontlognull = reader.value("dontlognull", switch);
+    let queries = reader.value("queries", word);
+    let statements = reader.value("statements", word);
     let (places, entries) = reader.finish();
     let build = || {
         Some(Log {
             level: level?,
             access: access?,
             dontlognull: dontlognull?,
+            queries: queries?,
+            statements: statements?,
             targets: Vec::new(),
             delivery: None,
         })

@@ -3,13 +3,14 @@
 use super::{Named, Read};
 use crate::context::Ctx;
 use crate::model::{
-    Listen, Persistence, Protocol, ProtocolProfile, SniRoute, TlsClient, TlsServer, Virtual,
-    VirtualKind,
+    Abandonment, Listen, Orphans, Persistence, Protocol, ProtocolProfile, SniRoute, TlsClient,
+    TlsServer, Virtual, VirtualKind,
 };
 use crate::reader::{Layer, Reader, Val};
 use crate::text::Place;
 use crate::values::{
-    bad, count, each, filled, network, path, reference, switch, text, tls, word, wrong_type,
+    bad, count, duration, duration_or_off, each, filled, network, path, reference, switch, text,
+    tls, word, wrong_type,
 };
 
 /// Linux cuts interface names to 15 bytes.
@@ -69,6 +70,7 @@ pub(crate) fn virtual_server(
             format!("`handle_keys` has {} keys, at most {HANDLE_KEYS_MAX} are kept", keys.len());
         reader.ctx.error(place, message).help("drop those that no client's handle can still carry");
     }
+    let abandonment = abandonment(&mut reader, protocol);
     let persistence = reader.optional("persistence", persistence);
     let protocol_profile = reader
         .optional("protocol_profile", reference("protocol profile", |names| &names.protocols));
@@ -112,7 +114,11 @@ pub(crate) fn virtual_server(
         reader.ctx.error(place, "`listen` must not be empty");
     }
     let default_profile = reader.ctx.names.protocols.get(default_profile);
-    let (places, entries) = reader.finish();
+    let (places, mut entries) = reader.finish();
+    if abandonment.is_none_or(|policy| policy.cancel_after.is_none()) {
+        // What it would say is not in effect, and would be refused when written.
+        entries.retain(|entry| entry.key != "orphan_timeout");
+    }
     let networks =
         |list: Vec<(ipnet::IpNet, Place)>| list.into_iter().map(|(net, _)| net).collect();
     let build = || {
@@ -131,6 +137,7 @@ pub(crate) fn virtual_server(
             handle_keys: handle_keys?
                 .map(|keys| keys.into_iter().map(|(key, _)| key).collect())
                 .unwrap_or_default(),
+            abandonment: abandonment?,
             // A reference that leads nowhere is reported; the server's other problems still show.
             persistence: pick(persistence.flatten().flatten(), &profiles.persistences),
             protocol_profile: pick(
@@ -156,6 +163,33 @@ pub(crate) fn virtual_server(
         Some(VirtualRead { server, listen_places, route_places, tls_client, tls_server })
     };
     Read { item: build(), places, entries }
+}
+
+/// What becomes of sessions without clients; only HiveServer2's outlive connections.
+fn abandonment(reader: &mut Reader<'_, '_, '_>, protocol: Option<Protocol>) -> Option<Abandonment> {
+    let close_after = reader.value("abandoned_timeout", duration_or_off);
+    let orphans = reader.value("orphans", word);
+    let cancel_after = reader.value("orphan_timeout", duration);
+    let outlives = matches!(protocol, None | Some(Protocol::Hs2 | Protocol::Hs2Http));
+    let is_asked = [
+        ("abandoned_timeout", close_after.is_some_and(|timeout| timeout.is_some())),
+        ("orphans", orphans == Some(Orphans::Cancel)),
+    ];
+    for (key, is_asked) in is_asked {
+        if is_asked && !outlives {
+            let place = reader.place(key);
+            let message = format!("`{key}` does nothing with this `protocol`");
+            let help = "only sessions of hs2 and hs2-http outlive their connections";
+            reader.ctx.error(place, message).help(help);
+        }
+    }
+    if reader.has_own("orphan_timeout") && orphans == Some(Orphans::Keep) {
+        let place = reader.place("orphan_timeout");
+        let message = "`orphan_timeout` does nothing while orphans are kept";
+        reader.ctx.error(place, message).help("write orphans = \"cancel\", or leave it out");
+    }
+    let cancel_after = (orphans? == Orphans::Cancel).then_some(cancel_after?);
+    Some(Abandonment { close_after: close_after?, cancel_after })
 }
 
 /// A profile by its index; `None` as well when it could not be read, which is reported there.

@@ -57,7 +57,7 @@ pub(super) static POOL: TableDoc = TableDoc {
             Word(names::<Method>),
             Value("\"least-connections\""),
             "How a member is chosen for a client without persistence. `least-operations` counts \
-             running statements and needs a virtual server that reads the protocol.",
+             running statements and needs a virtual server that reads the protocol; see `load_port`.",
             "\"round-robin\"",
         ),
         option(
@@ -180,6 +180,23 @@ pub(super) static POOL: TableDoc = TableDoc {
             Unset("none is sent"),
             "Send a PROXY header. impalad does not understand one; this is for a further proxy.",
             "\"v2\"",
+        ),
+        option(
+            "load_port",
+            Count(1, 65_535),
+            Unset("only operations through this gateway count"),
+            "For `least-operations`: also ask each coordinator, on this port of its web pages and as \
+             often as the monitor probes, how many statements it has to do. So those of clients that \
+             connect directly, or through other gateways, count too. impalad's web server is on \
+             25000; where that wants a log-in, use its `--metrics_webserver_port`.",
+            "25000",
+        ),
+        option(
+            "load_tls",
+            Other("the name of a tls_server profile, or \"off\""),
+            Value("\"off\""),
+            "For `load_port`: ask through TLS, with this profile's verification.",
+            "\"serverssl\"",
         ),
     ],
 };

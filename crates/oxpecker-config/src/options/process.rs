@@ -3,7 +3,9 @@
 use super::Fallback::{Required, Unset, Value};
 use super::Kind::{Count, Duration, Other, Path, Switch, Text, Word};
 use super::{TableDoc, option};
-use crate::model::{AccessFormat, Facility, Level, Records, SyslogProtocol, TextFormat};
+use crate::model::{
+    AccessFormat, Facility, Level, QueryFormat, Records, Statements, SyslogProtocol, TextFormat,
+};
 use crate::words::names;
 
 pub(super) static PROCESS: TableDoc = TableDoc {
@@ -70,8 +72,8 @@ pub(super) static PROCESS: TableDoc = TableDoc {
 pub(super) static LOG: TableDoc = TableDoc {
     name: "log",
     heading: "[log]",
-    doc: "Process events and access records (one line per finished connection). Both go to the \
-          same targets; without any `[[log.target]]` that is standard output, as text.",
+    doc: "Process events, access records (one line per finished connection) and query records (one \
+          per finished operation). All go to the same targets; without any `[[log.target]]` that is standard output, as text.",
     options: &[
         option(
             "level",
@@ -95,6 +97,23 @@ pub(super) static LOG: TableDoc = TableDoc {
              port scans.",
             "true",
         ),
+        option(
+            "queries",
+            Word(names::<QueryFormat>),
+            Value("\"off\""),
+            "Query records: one line of JSON for each operation that is over, of virtual servers \
+             with a `protocol` that is read. See [sessions.md](sessions.md#query-records).",
+            "\"json\"",
+        ),
+        option(
+            "statements",
+            Word(names::<Statements>),
+            Value("\"redacted\""),
+            "What query records show of a statement: its first 4 KiB with every literal replaced by \
+             `?`, the same as it was written (but for what looks like a password, key or token), or \
+             nothing. Lists of operations never show literals.",
+            "\"full\"",
+        ),
     ],
 };
 
@@ -117,7 +136,7 @@ pub(super) static LOG_TARGET: TableDoc = TableDoc {
             "level",
             Word(names::<Level>),
             Unset("`level` of `[log]`"),
-            "Only lines of this severity and more urgent ones. Access records are `info`.",
+            "Only lines of this severity and more urgent ones. Access and query records are `info`.",
             "\"notice\"",
         ),
         option(
@@ -131,7 +150,7 @@ pub(super) static LOG_TARGET: TableDoc = TableDoc {
             "records",
             Word(names::<Records>),
             Value("\"all\""),
-            "Which lines: process events, access records, or both.",
+            "Which lines: process events, access records, query records, or all of them.",
             "\"access\"",
         ),
         option(

@@ -1,9 +1,9 @@
 //! Options of `[virtual.NAME]` and of its `sni_routes`.
 
 use super::Fallback::{Required, Unset, Value};
-use super::Kind::{Count, Other, Switch, Text, Word};
+use super::Kind::{Count, Duration, DurationOrOff, Other, Switch, Text, Word};
 use super::{TableDoc, option};
-use crate::model::{Protocol, VirtualKind};
+use crate::model::{Orphans, Protocol, VirtualKind};
 use crate::words::names;
 
 pub(super) static VIRTUAL: TableDoc = TableDoc {
@@ -57,6 +57,31 @@ pub(super) static VIRTUAL: TableDoc = TableDoc {
              old one when its sessions are over. Leave this out for clients that refuse longer \
              secrets.",
             "[\"/etc/oxpecker/handle.key\"]",
+        ),
+        option(
+            "abandoned_timeout",
+            DurationOrOff,
+            Value("\"off\""),
+            "Close a session on its coordinator when no client has used it or been connected for so \
+             long and it has no operation open. Only for `hs2` and `hs2-http`. Keep it longer than \
+             clients stay away: Hue comes back to its sessions. See \
+             [sessions.md](sessions.md#sessions-that-clients-abandon).",
+            "\"1h\"",
+        ),
+        option(
+            "orphans",
+            Word(names::<Orphans>),
+            Value("\"keep\""),
+            "What becomes of operations that are open when no client is left: `keep` lets them run, \
+             `cancel` cancels them after `orphan_timeout`.",
+            "\"cancel\"",
+        ),
+        option(
+            "orphan_timeout",
+            Duration(1000),
+            Value("\"5m\""),
+            "How long operations may be without a client before `orphans = \"cancel\"` cancels them.",
+            "\"10m\"",
         ),
         option(
             "persistence",

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use oxpecker_config::model::{
-    AdminState, Facility, Level, Listen, Login, Probe, ProxyVersion, Sink, StatusRange,
-    SyslogProtocol, SyslogTransport,
+    AdminState, Facility, Level, Listen, Login, Probe, ProxyVersion, QueryFormat, Sink, Statements,
+    StatusRange, SyslogProtocol, SyslogTransport,
 };
 use oxpecker_config::{Diagnostic, Severity};
 
@@ -175,6 +175,16 @@ fn pool_options_that_do_not_fit() {
         MEMBERS,
         &pool("transparent = true\nsource = \"10.0.0.5\""),
         &["10 error `source` and `transparent` both say where to connect from"],
+    );
+    check(
+        MEMBERS,
+        &pool("load_port = 25000\nload_tls = \"serverssl\""),
+        &["9 warning `load_port` does nothing with this method"],
+    );
+    check(
+        MEMBERS,
+        &pool("load_tls = \"serverssl\""),
+        &["9 warning `load_tls` does nothing without `load_port`"],
     );
     check(
         MEMBERS,
@@ -362,4 +372,56 @@ fn access_records_that_nobody_would_see_are_remarked() {
     );
     let checked = good(&format!("{BASE}{log}access = \"off\"\n"));
     assert!(checked.warnings.iter().all(|w| !w.message.contains("access records")));
+}
+
+#[test]
+fn query_records_are_off_and_remarked_when_nobody_would_see_them() {
+    let log = good(BASE).config.log;
+    assert_eq!((log.queries, log.statements), (QueryFormat::Off, Statements::Redacted));
+    let seen = |lines: &str| {
+        let checked = good(&format!("{BASE}[log]\nqueries = \"json\"\n{lines}"));
+        checked.warnings.iter().all(|warning| !warning.message.contains("query records"))
+    };
+    let target =
+        |records: &str| format!("[[log.target]]\nto = \"stdout\"\nrecords = \"{records}\"\n");
+    assert!(seen("") && seen(&target("queries")) && seen(&target("all")));
+    assert!(!seen("level = \"notice\"\n") && !seen(&target("access")));
+}
+
+#[test]
+fn abandoned_sessions_are_left_alone_unless_asked() {
+    let standard = "type = \"standard\"\nprotocol = \"hs2\"\n";
+    let with = |lines: &str| good(&BASE.replace(END, &format!("{END}{standard}{lines}"))).config;
+    let of = |lines: &str| {
+        let policy = with(lines).virtuals[0].abandonment;
+        (policy.close_after, policy.cancel_after)
+    };
+    assert_eq!(of(""), (None, None));
+    assert_eq!(of("abandoned_timeout = \"1h\""), (Some(seconds(3600)), None));
+    assert_eq!(of("orphans = \"cancel\""), (None, Some(seconds(300))));
+    let cancel = "orphans = \"cancel\"\norphan_timeout = \"1m\"";
+    assert_eq!(of(cancel), (None, Some(seconds(60))));
+}
+
+#[test]
+fn only_sessions_that_outlive_connections_are_abandoned() {
+    let found = |lines: &str| {
+        let found = diagnostics(&BASE.replace(END, &format!("{END}{lines}")));
+        let errors = found.into_iter().filter(|found| found.severity == Severity::Error);
+        errors.map(|found| found.message).collect::<Vec<_>>()
+    };
+    let beeswax = "type = \"standard\"\nprotocol = \"beeswax\"\n";
+    assert_eq!(
+        found(&format!("{beeswax}abandoned_timeout = \"1h\"\norphans = \"cancel\"")),
+        [
+            "`abandoned_timeout` does nothing with this `protocol`",
+            "`orphans` does nothing with this `protocol`"
+        ]
+    );
+    assert_eq!(found(&format!("{beeswax}abandoned_timeout = \"off\"")), [] as [&str; 0]);
+    let hs2 = "type = \"standard\"\nprotocol = \"hs2\"\n";
+    assert_eq!(
+        found(&format!("{hs2}orphan_timeout = \"1h\"")),
+        ["`orphan_timeout` does nothing while orphans are kept"]
+    );
 }

@@ -3,6 +3,8 @@
 //! One call at a time, as Thrift's clients make them; what a client sends before its answer waits.
 //! Heads are held back until it is clear where they go, bodies are passed on as they are read.
 
+mod read;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,12 +12,12 @@ use oxpecker_config::model::ServiceDown;
 use oxpecker_wire::answer;
 use oxpecker_wire::scan::method::{Dialect, Method};
 use oxpecker_wire::scan::{CallScanner, Fault, Progress, ReplyScanner};
-use tokio::time::timeout;
 
+use super::access::Access;
 use super::http;
 use super::learn::Memory;
 use super::line::{Credentials, Line};
-use super::link::{Broken, Inward, Link, PumpError, pump};
+use super::link::{Broken, Link, PumpError, pump};
 use super::pass::Failed;
 use super::reach::{LOST_IN_MID_CALL, Refusal};
 use super::route::{self, Target};
@@ -27,8 +29,6 @@ use crate::state::MemberState;
 
 /// Most of a message that is held back: all that a coordinator must not see before it is chosen.
 pub(super) const HELD_BYTES_MAX: usize = 256 * 1024;
-/// Most that is held back although it is known where it goes, so that it can be sent again.
-const WHOLE_BYTES_MAX: usize = 64 * 1024;
 /// Buffers larger than this are given back between calls.
 const IDLE_BYTES: usize = 2048;
 
@@ -46,7 +46,7 @@ pub(super) struct Exchange<'a> {
     pub(super) lines: Vec<Line>,
     /// Index of the line that was used last.
     pub(super) current: usize,
-    pub(super) credentials: Option<Credentials>,
+    pub(super) credentials: Option<Arc<Credentials>>,
     pub(super) dialect: Dialect,
     pub(super) tags: Option<Arc<Tags>>,
     pub(super) calls: CallScanner,
@@ -73,7 +73,9 @@ impl<'a> Exchange<'a> {
         line: Option<Line>,
     ) -> Self {
         let tags = session.policy.tags.clone();
-        let memory = Memory::new(session, credentials.as_ref().map(Credentials::user));
+        let credentials = credentials.map(Arc::new);
+        let access = credentials.clone().map_or(Access::Bare, Access::Plain);
+        let memory = Memory::new(session, access);
         Self {
             session,
             client,
@@ -109,6 +111,7 @@ impl<'a> Exchange<'a> {
                 Next::Opaque(first) => return self.go_opaque(first).await,
             }
         };
+        self.keep_lines();
         self.finish();
         close
     }
@@ -182,100 +185,6 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Reads the head of an HTTP request.
-    async fn read_request(&mut self) -> Result<(), Next> {
-        self.client.inward = Inward::Raw;
-        let gone = || Next::Close(Close::ClientGone { last_data: false });
-        while self.client.received().is_empty() {
-            match self.wait_for_client().await {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.client.endpoint().stream().reset_on_close();
-                    return Err(Next::Close(Close::IdleTimeout));
-                }
-                Err(Broken::Ended) => return Err(Next::Close(Close::Finished)),
-                Err(_) => return Err(gone()),
-            }
-        }
-        // Begun heads are finished soon, or never.
-        let patience = self.session.policy.config.protocol_profile.handshake_timeout;
-        let mut request = match timeout(patience, http::read_request(&mut self.client)).await {
-            Ok(Ok(Ok(request))) => request,
-            Ok(Ok(Err(bad))) => return Err(self.refuse_request(bad).await),
-            Ok(Err(_)) => return Err(gone()),
-            Err(_) => {
-                self.client.endpoint().stream().reset_on_close();
-                return Err(Next::Close(Close::ClientTimeout));
-            }
-        };
-        if request.take_expectation() {
-            self.client.queue_bare(b"HTTP/1.1 100 Continue\r\n\r\n");
-            self.client.flush().await.map_err(|_| gone())?;
-        }
-        self.request = Some(request);
-        Ok(())
-    }
-
-    async fn refuse_request(&mut self, bad: http::Bad) -> Next {
-        let shared = &self.session.worker.shared;
-        shared.sessions.unreadable.fetch_add(1, Ordering::Relaxed);
-        self.client.queue_bare(bad.answer());
-        // The connection ends either way.
-        let _ = self.client.flush().await;
-        Next::Close(Close::Unreadable)
-    }
-
-    /// Reads a call's head, and what has come with it. True: it is the whole call. `None`: the
-    /// client has been idle for too long.
-    async fn read_call(&mut self) -> Result<Option<bool>, Broken> {
-        let mut head = false;
-        loop {
-            let payload = self.client.payload()?;
-            if payload.is_empty() && !head {
-                if self.client.payload_is_over() {
-                    // A body ends before its call does.
-                    return Err(Fault::NotThrift.into());
-                }
-                if !self.wait_for_client().await? {
-                    return Ok(None);
-                }
-                continue;
-            }
-            let (used, progress) = self.calls.feed(payload)?;
-            self.held.extend_from_slice(&payload[..used]);
-            let was_empty = payload.is_empty();
-            self.client.took(used);
-            match progress {
-                Progress::End => return Ok(Some(true)),
-                Progress::Head => head = true,
-                Progress::More if head && (was_empty || self.held.len() > WHOLE_BYTES_MAX) => {
-                    return Ok(Some(false));
-                }
-                Progress::More => {}
-            }
-            if !head && self.held.len() > HELD_BYTES_MAX {
-                // No client puts so much in front of a handle. A coordinator may judge it.
-                return Ok(Some(false));
-            }
-        }
-    }
-
-    /// False when the client's patience is over. Never while an operation is open.
-    async fn wait_for_client(&mut self) -> Result<bool, Broken> {
-        let profile = &self.session.policy.config.protocol_profile;
-        let patience = [profile.idle_timeout, profile.client_timeout, profile.server_timeout];
-        let Some(patience) = patience.into_iter().flatten().min() else {
-            return self.client.more().await.map(|()| true);
-        };
-        loop {
-            match timeout(patience, self.client.more()).await {
-                Ok(result) => return result.map(|()| true),
-                Err(_) if self.memory.has_open_operations() => {}
-                Err(_) => return Ok(false),
-            }
-        }
-    }
-
     async fn unreadable(&mut self, fault: &Fault) -> Next {
         if self.is_http {
             return self.refuse_request(http::Bad::Request).await;
@@ -311,6 +220,7 @@ impl<'a> Exchange<'a> {
 
     /// Takes a call to where it belongs, elsewhere again if need be, and answers it in any case.
     async fn serve(&mut self, whole: bool) -> Result<(), Close> {
+        self.memory.called();
         let mut target = route::target(self.calls.call(), self.tags.as_deref(), &self.memory);
         let mut stripped = false;
         let mut repeated = false;
@@ -341,11 +251,12 @@ impl<'a> Exchange<'a> {
                         member = %member.name, client = %self.session.client(),
                         "the coordinator is leaving; the session goes to another one"
                     );
-                    if self.session.tried().len() < self.session.pool.members.len() {
+                    let may_go = !self.memory.lose_own_session();
+                    if may_go && self.session.tried().len() < self.session.pool.members.len() {
                         target = Target::New;
                         continue;
                     }
-                    // All are leaving: its own words.
+                    // All are leaving, or it would be another session: its own words.
                     let text = String::from_utf8_lossy(self.replies.reply().error.kept()).into();
                     return self.refuse(whole, Refusal::general(text)).await;
                 }

@@ -13,6 +13,7 @@ use oxpecker_wire::scan::frames::Frames;
 use oxpecker_wire::scan::{CallScanner, Dialect, Fault, Progress, ReplyScanner};
 use tokio::time::Instant;
 
+use super::access::Access;
 use super::learn::Memory;
 use super::place::Place;
 use crate::connection::Session;
@@ -48,7 +49,7 @@ impl<'a> Follow<'a> {
     pub(super) fn new(session: &'a Session, dialect: Dialect, place: Place) -> Self {
         Self {
             session,
-            memory: Memory::new(session, None),
+            memory: Memory::new(session, Access::ClientOnly),
             place,
             dialect,
             calls: CallScanner::new(dialect),
@@ -97,6 +98,7 @@ impl<'a> Follow<'a> {
         if progress == Progress::End {
             if self.calls.call().expects_reply() {
                 self.waits = true;
+                self.memory.called();
             } else {
                 self.calls.reset();
             }
@@ -135,6 +137,7 @@ impl<'a> Follow<'a> {
         if self.waits {
             let (call, reply) = (self.calls.call(), self.replies.reply());
             self.memory.learn(call, reply, self.replies.position(), &self.place);
+            self.memory.note_results(call, reply);
             self.waits = false;
             self.calls.reset();
         }

@@ -16,15 +16,27 @@ const INTERIM_MAX: usize = 8;
 pub(super) const OK: u16 = 200;
 
 /// What a request says around its call.
-#[derive(Debug)]
-pub(super) struct Request {
+#[derive(Clone)]
+pub(crate) struct Request {
     head: Vec<u8>,
     framing: Framing,
     pub(super) closes: bool,
     identity: Vec<u8>,
     /// Its coordinator's cookies are kept here.
     pub(super) keeps_cookies: bool,
+    standing: Standing,
     expects_continue: bool,
+}
+
+/// Whether another call may have the same around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// There is nothing in it that only this client may say.
+    Open,
+    /// Its credentials are good for many calls.
+    Repeats,
+    /// Only the client can make what it carries.
+    Single,
 }
 
 /// What a reply says around its body.
@@ -98,10 +110,20 @@ pub(super) async fn read_request(client: &mut Link) -> Result<Result<Request, Ba
     let closes = request.head.closes;
     client.inward = Inward::Http(Body::new(framing));
     let keeps_cookies = repeats;
-    Ok(Ok(Request { head, framing, closes, identity, keeps_cookies, expects_continue }))
+    let has_cookie = request.head.get("cookie").is_some();
+    let standing = match (credentials.is_empty(), repeats) {
+        (_, true) => Standing::Repeats,
+        (true, false) if !has_cookie => Standing::Open,
+        _ => Standing::Single,
+    };
+    Ok(Ok(Request { head, framing, closes, identity, keeps_cookies, standing, expects_continue }))
 }
 
 impl Request {
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
+    }
+
     /// Whose line may carry it.
     pub(super) fn identity(&self) -> &[u8] {
         &self.identity

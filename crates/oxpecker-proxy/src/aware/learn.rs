@@ -1,24 +1,36 @@
 //! What one connection remembers, and what it tells the registry when a call is done.
 
+mod own;
+pub(super) mod results;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
+use oxpecker_config::model::Statements;
 use oxpecker_wire::answer;
-use oxpecker_wire::redact::redact;
+use oxpecker_wire::redact::{conceal, digest, redact};
 use oxpecker_wire::scan::Handle;
 use oxpecker_wire::scan::call::Call;
 use oxpecker_wire::scan::handle::Id;
 use oxpecker_wire::scan::method::{Dialect, Method, Names};
 use oxpecker_wire::scan::reply::Reply;
 
+use super::access::Access;
+use super::http::Request;
 use super::place::Place;
-use super::registry::{Operation, OperationEnd, Session, Use};
+use super::registry::{
+    Asked, Canceller, NO_ID, Operation, OperationEnd, Secret, Session, Use, Whose,
+};
 use super::route::Known;
 use crate::connection;
-use crate::state::{Shared, VirtualState};
+use crate::state::{PoolState, Shared, VirtualState};
 
 /// Sessions that one connection counts as a user of; a connection pool's may carry many.
 const USES_MAX: usize = 64;
+
+/// An abandoned session is remembered so much longer than its policy waits.
+const ABANDONED_PATIENCE: Duration = Duration::from_secs(600);
 
 /// `TOperationState` and Beeswax's state have the same number for it.
 const ERROR_STATE: i32 = 5;
@@ -26,14 +38,19 @@ const ERROR_STATE: i32 = 5;
 pub(super) struct Memory {
     shared: Arc<Shared>,
     policy: Arc<VirtualState>,
+    pool: Arc<PoolState>,
     client: String,
-    login: Option<Box<str>>,
+    access: Access,
+    /// When the call came that is served now.
+    called: Instant,
     /// Most recently used last.
     uses: Vec<Use>,
     /// The operation of the last call, so that a poll or fetch asks no table.
     last: Option<Arc<Operation>>,
     /// Of a Beeswax connection, which is its session.
     own: Option<Arc<Session>>,
+    /// It has run `USE` or `SET`.
+    own_has_settings: bool,
 }
 
 impl Known for Memory {
@@ -51,16 +68,42 @@ impl Known for Memory {
 }
 
 impl Memory {
-    pub(super) fn new(session: &connection::Session, login: Option<&str>) -> Self {
+    pub(super) fn new(session: &connection::Session, access: Access) -> Self {
         Self {
             shared: Arc::clone(&session.worker.shared),
             policy: Arc::clone(&session.policy),
+            pool: Arc::clone(&session.pool),
             client: session.client().to_string(),
-            login: login.map(Into::into),
+            access,
+            called: Instant::now(),
             uses: Vec::new(),
             last: None,
             own: None,
+            own_has_settings: false,
         }
+    }
+
+    pub(super) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// The next call comes with this around it.
+    pub(super) fn requested(&mut self, request: &Request) {
+        if let Some(access) = Access::of_request(request, &self.access) {
+            self.access = access;
+            self.uses.iter_mut().for_each(|known| known.is_noted = false);
+        }
+    }
+
+    /// Sessions at this coordinator that nobody uses once this connection is gone.
+    pub(super) fn left_behind(&self, place: &Place) -> Vec<Arc<Session>> {
+        let theirs = |known: &&Use| known.session().place == *place && known.is_last();
+        self.uses.iter().filter(theirs).map(|known| Arc::clone(known.session())).collect()
+    }
+
+    /// A call came.
+    pub(super) fn called(&mut self) {
+        self.called = Instant::now();
     }
 
     fn find_operation(&self, id: Id) -> Option<Arc<Operation>> {
@@ -77,22 +120,70 @@ impl Memory {
     }
 
     /// A search found whose handle it is.
-    pub(super) fn found(&mut self, id: Id, is_operation: bool, place: &Place) {
+    pub(super) fn found(&mut self, id: Id, secret: Secret, is_operation: bool, place: &Place) {
         let session = self.new_session((!is_operation).then_some(id), place, "", "");
         if is_operation {
-            let operation = Operation::new(id, session, "", String::new(), 0);
+            let operation = Operation::new(id, session, Some(secret), self.asked_before());
             self.shared.sessions.began(&Arc::new(operation));
         } else {
+            session.note_secret(Some(secret));
             self.shared.sessions.opened(&session);
         }
     }
 
     fn new_session(&self, id: Option<Id>, place: &Place, user: &str, do_as: &str) -> Arc<Session> {
         // Whoever logged in is who it is, whatever the call claims.
-        let user = self.login.as_deref().unwrap_or(user);
-        let words = [&*self.policy.config.name, user, do_as, &*self.client];
+        let user = self.access.login().unwrap_or(user);
+        let whose = Whose {
+            virtual_server: &self.policy.config.name,
+            pool: &self.pool.config.name,
+            user,
+            do_as,
+            client: &self.client,
+            patience: self.patience(),
+        };
         let load = self.shared.sessions.operations_at(&place.host);
-        Arc::new(Session::new(id, place.clone(), words, load))
+        Arc::new(Session::new(id, place.clone(), whose, self.access.remembered(), load))
+    }
+
+    /// How long a session must be remembered so that something can be done about it.
+    fn patience(&self) -> Duration {
+        let policy = &self.policy.config.abandonment;
+        let longest = policy.close_after.max(policy.cancel_after).unwrap_or_default();
+        longest.saturating_add(ABANDONED_PATIENCE)
+    }
+
+    /// What made an operation that this gateway did not see begin.
+    fn asked_before(&self) -> Asked {
+        Asked {
+            method: "",
+            statement: "".into(),
+            full: None,
+            statement_bytes: 0,
+            fingerprint: 0,
+            digest: 0,
+            at: self.called,
+        }
+    }
+
+    fn asked(&self, call: &Call) -> Asked {
+        let settings = self.shared.log.record_settings();
+        let text = call.statement.kept();
+        let redacted = redact(text);
+        let method = call.method().name().unwrap_or("");
+        // Metadata calls have no statement: each is a kind of its own.
+        let digest = digest(if redacted.is_empty() { method } else { &redacted });
+        let shows = settings.statements != Statements::Off;
+        let full = settings.shows_full_statements().then(|| conceal(text).into());
+        Asked {
+            method,
+            statement: if shows { redacted.into() } else { "".into() },
+            full,
+            statement_bytes: call.statement.total(),
+            fingerprint: call.statement.fingerprint(),
+            digest,
+            at: self.called,
+        }
     }
 
     /// The call was answered by `place`; its reply had so many bytes.
@@ -104,14 +195,17 @@ impl Memory {
             Names::Session | Names::Unknown => {
                 let Some(id) = call.handle().and_then(Handle::id) else { return };
                 self.use_session(id);
+                if succeeded && call.names() == Names::Session {
+                    self.note(id, call.handle().and_then(Secret::of));
+                }
                 if method == Method::CloseSession && succeeded {
                     self.uses.retain(|known| known.session().id != Some(id));
                     self.shared.sessions.closed(id, OperationEnd::SessionClosed);
-                } else if method.makes_operation() && succeeded {
+                } else if method.makes_operation() {
                     let session = self.shared.sessions.session(id);
                     let session =
                         session.unwrap_or_else(|| self.new_session(Some(id), place, "", ""));
-                    self.begin(call, reply.handle().and_then(Handle::id), session);
+                    self.begin(call, reply, reply.handle(), session);
                 }
             }
             Names::Operation | Names::OperationAndSession => {
@@ -132,6 +226,7 @@ impl Memory {
                 let Some(id) = reply.handle().and_then(Handle::id) else { return };
                 let do_as = String::from_utf8_lossy(call.do_as.kept());
                 let session = self.new_session(Some(id), place, &user, &do_as);
+                session.note_secret(reply.handle().and_then(Secret::of));
                 self.shared.sessions.opened(&session);
                 self.add_use(&session);
             }
@@ -140,20 +235,42 @@ impl Memory {
                 let own = self.own.take().filter(|own| own.place == *place);
                 let own = own.unwrap_or_else(|| self.new_session(None, place, &user, ""));
                 self.own = Some(Arc::clone(&own));
-                self.begin(call, id, own);
+                match id {
+                    Some(id) => self.began(call, id, own, None),
+                    None => self.refused(call, reply, own),
+                }
             }
             _ => {}
         }
     }
 
-    fn begin(&mut self, call: &Call, id: Option<Id>, session: Arc<Session>) {
-        let Some(id) = id else { return };
-        let statement = redact(call.statement.kept());
-        let method = call.method().name().unwrap_or("");
-        let fingerprint = call.statement.fingerprint();
-        let operation = Arc::new(Operation::new(id, session, method, statement, fingerprint));
+    fn begin(
+        &mut self,
+        call: &Call,
+        reply: &Reply,
+        handle: Option<&Handle>,
+        session: Arc<Session>,
+    ) {
+        match handle.and_then(Handle::id) {
+            Some(id) if !reply.is_error() => {
+                self.began(call, id, session, handle.and_then(Secret::of));
+            }
+            _ => self.refused(call, reply, session),
+        }
+    }
+
+    fn began(&mut self, call: &Call, id: Id, session: Arc<Session>, secret: Option<Secret>) {
+        let operation = Arc::new(Operation::new(id, session, secret, self.asked(call)));
         self.shared.sessions.began(&operation);
         self.last = Some(operation);
+    }
+
+    fn refused(&mut self, call: &Call, reply: &Reply, session: Arc<Session>) {
+        if reply.is_error() {
+            let operation = Operation::new(NO_ID, session, None, self.asked(call));
+            operation.fail(reply.sql_state.kept());
+            self.shared.sessions.refused(&operation);
+        }
     }
 
     fn learn_operation(&mut self, id: Id, method: Method, reply: &Reply, bytes: u64) {
@@ -163,24 +280,27 @@ impl Memory {
         }
         if reply.is_error() && answer::is_unknown_handle(reply.error.kept()) {
             // Over without our doing: cancelled for idleness, or its coordinator began anew.
-            operation.failed.store(true, Ordering::Relaxed);
+            operation.fail(reply.sql_state.kept());
             self.shared.sessions.ended(&operation, OperationEnd::Failed);
             return;
+        }
+        if let (Some(id), false) = (operation.session.id, reply.is_error()) {
+            self.note(id, None);
         }
         match method {
             Method::FetchResults | Method::fetch => {
                 operation.fetched(reply.rows, bytes);
                 if reply.is_error() {
-                    operation.failed.store(true, Ordering::Relaxed);
+                    operation.fail(reply.sql_state.kept());
                 }
             }
             Method::GetOperationStatus | Method::get_state
                 if reply.operation_state == Some(ERROR_STATE) && !reply.is_error() =>
             {
-                operation.failed.store(true, Ordering::Relaxed);
+                operation.fail(reply.sql_state.kept());
             }
             Method::CancelOperation | Method::Cancel if !reply.is_error() => {
-                operation.cancelled.store(true, Ordering::Relaxed);
+                operation.cancel(Canceller::Client);
             }
             _ if method.closes_operation() && !reply.is_error() => {
                 let rows = reply.rows_written.and_then(|rows| u64::try_from(rows).ok());
@@ -211,6 +331,18 @@ impl Memory {
     pub(super) fn connection_ended(&mut self, dialect: Dialect) {
         if let (Dialect::Beeswax, Some(own)) = (dialect, self.own.take()) {
             self.shared.sessions.end_operations(&own, OperationEnd::SessionClosed);
+        }
+    }
+
+    /// A coordinator has believed that this connection may use the session.
+    fn note(&mut self, id: Id, secret: Option<Secret>) {
+        let known = self.uses.iter_mut().find(|known| known.session().id == Some(id));
+        if let Some(known) = known
+            && !known.is_noted
+        {
+            known.is_noted = true;
+            known.session().note_access(&self.access);
+            known.session().note_secret(secret);
         }
     }
 

@@ -23,7 +23,7 @@ const REFUSAL_BYTES_MAX: u32 = 16 * 1024;
 const CHALLENGES_MAX: usize = 4;
 
 /// What a client logged in with, for the coordinators that its handles lead to.
-pub(super) struct Credentials {
+pub(crate) struct Credentials {
     user: Box<str>,
     /// As PLAIN sends them, without an authorization identity.
     response: Box<[u8]>,
@@ -80,7 +80,18 @@ pub(super) struct Line {
     pub(super) cookie: Vec<u8>,
     /// The coordinator answers nothing more on it.
     pub(super) is_spent: bool,
+    pub(super) debt: Debt,
     lease: Lease,
+}
+
+/// What a coordinator still has to send on a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Debt {
+    Nothing,
+    /// A whole reply, to a call that it has in whole.
+    Reply,
+    /// Some part of a message is on its way.
+    Part,
 }
 
 impl Line {
@@ -149,8 +160,14 @@ impl Line {
             identity: Box::new([]),
             cookie: Vec::new(),
             is_spent: false,
+            debt: Debt::Nothing,
             lease,
         }
+    }
+
+    /// Without its client, and without counting at its member any more.
+    pub(super) fn keep<K>(self, kept: impl FnOnce(Link) -> K) -> K {
+        kept(self.link)
     }
 
     /// For a relay that goes on without looking; the last part keeps it counted.
@@ -165,49 +182,58 @@ impl Line {
         credentials: &Credentials,
         patience: Duration,
     ) -> Result<(), LoginError> {
-        let mut greeting = Vec::new();
-        sasl::write_negotiation(Status::Start, sasl::MECHANISM_PLAIN.as_bytes(), &mut greeting);
-        sasl::write_negotiation(Status::Ok, &credentials.response, &mut greeting);
-        self.link.queue_bare(&greeting);
-        match timeout(patience, self.negotiate()).await {
-            Ok(result) => result,
-            Err(_) => Err(LoginError::TimedOut(patience)),
-        }
+        log_in(&mut self.link, credentials, patience).await
     }
+}
 
-    async fn negotiate(&mut self) -> Result<(), LoginError> {
-        self.link.flush().await?;
-        for _ in 0..CHALLENGES_MAX {
-            let (status, length) = loop {
-                if let Some(header) = sasl::read_negotiation_header(self.link.received()) {
-                    break header;
-                }
-                if self.link.fill().await? == 0 {
-                    return Err(LoginError::Refused("it closed the connection".into()));
-                }
-            };
-            if length > REFUSAL_BYTES_MAX {
-                return Err(LoginError::NotSasl);
+/// Logs a new connection in. Afterwards messages travel in SASL frames.
+pub(super) async fn log_in(
+    link: &mut Link,
+    credentials: &Credentials,
+    patience: Duration,
+) -> Result<(), LoginError> {
+    let mut greeting = Vec::new();
+    sasl::write_negotiation(Status::Start, sasl::MECHANISM_PLAIN.as_bytes(), &mut greeting);
+    sasl::write_negotiation(Status::Ok, &credentials.response, &mut greeting);
+    link.queue_bare(&greeting);
+    match timeout(patience, negotiate(link)).await {
+        Ok(result) => result,
+        Err(_) => Err(LoginError::TimedOut(patience)),
+    }
+}
+
+async fn negotiate(link: &mut Link) -> Result<(), LoginError> {
+    link.flush().await?;
+    for _ in 0..CHALLENGES_MAX {
+        let (status, length) = loop {
+            if let Some(header) = sasl::read_negotiation_header(link.received()) {
+                break header;
             }
-            let whole = sasl::NEGOTIATION_HEADER_SIZE + length as usize;
-            while self.link.received().len() < whole {
-                if self.link.fill().await? == 0 {
-                    return Err(LoginError::Refused("it closed the connection".into()));
-                }
+            if link.fill().await? == 0 {
+                return Err(LoginError::Refused("it closed the connection".into()));
             }
-            let payload = &self.link.received()[sasl::NEGOTIATION_HEADER_SIZE..whole];
-            let text = String::from_utf8_lossy(payload).into_owned();
-            self.link.skip(whole);
-            match Status::from_byte(status) {
-                Some(Status::Complete) => {
-                    self.link.use_sasl_frames();
-                    return Ok(());
-                }
-                Some(Status::Ok) => {}
-                Some(Status::Bad | Status::Error) => return Err(LoginError::Refused(text)),
-                Some(Status::Start) | None => return Err(LoginError::NotSasl),
+        };
+        if length > REFUSAL_BYTES_MAX {
+            return Err(LoginError::NotSasl);
+        }
+        let whole = sasl::NEGOTIATION_HEADER_SIZE + length as usize;
+        while link.received().len() < whole {
+            if link.fill().await? == 0 {
+                return Err(LoginError::Refused("it closed the connection".into()));
             }
         }
-        Err(LoginError::NotSasl)
+        let payload = &link.received()[sasl::NEGOTIATION_HEADER_SIZE..whole];
+        let text = String::from_utf8_lossy(payload).into_owned();
+        link.skip(whole);
+        match Status::from_byte(status) {
+            Some(Status::Complete) => {
+                link.use_sasl_frames();
+                return Ok(());
+            }
+            Some(Status::Ok) => {}
+            Some(Status::Bad | Status::Error) => return Err(LoginError::Refused(text)),
+            Some(Status::Start) | None => return Err(LoginError::NotSasl),
+        }
     }
+    Err(LoginError::NotSasl)
 }

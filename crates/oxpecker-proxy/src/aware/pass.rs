@@ -5,11 +5,11 @@ use std::time::Duration;
 use oxpecker_config::model::ServiceDown;
 use oxpecker_wire::answer;
 use oxpecker_wire::scan::Progress;
-use oxpecker_wire::scan::method::Method;
+use oxpecker_wire::scan::method::{Dialect, Method};
 
 use super::exchange::{Exchange, HELD_BYTES_MAX, close_of, until_end};
 use super::http;
-use super::line::Line;
+use super::line::{Debt, Line};
 use super::link::{Inward, PumpError, pump};
 use super::route;
 use crate::connection::Session;
@@ -36,10 +36,13 @@ impl From<Close> for Failed {
 impl Exchange<'_> {
     /// Sends the call over a line and brings the reply back.
     pub(super) async fn pass(&mut self, index: usize, whole: bool) -> Result<(), Failed> {
+        self.lines[index].debt = Debt::Part;
         self.send(index, whole).await?;
         if !self.calls.call().expects_reply() {
+            self.lines[index].debt = Debt::Nothing;
             return Ok(());
         }
+        self.lines[index].debt = Debt::Reply;
         let response = match self.is_http {
             true => Some(self.read_response(index).await?),
             false => None,
@@ -55,6 +58,7 @@ impl Exchange<'_> {
             if !drained.is_ok_and(|clean| clean) {
                 self.lines[index].is_spent = true;
             }
+            self.lines[index].debt = Debt::Nothing;
             return Err(Failed::Leaving);
         }
         let mut longer = 0;
@@ -89,6 +93,12 @@ impl Exchange<'_> {
         client.flush().await.map_err(|_| Close::ClientGone { last_data: true })?;
         let (call, reply) = (self.calls.call(), self.replies.reply());
         self.memory.learn(call, reply, self.replies.position(), &self.lines[index].place);
+        self.lines[index].debt = Debt::Nothing;
+        self.memory.note_results(call, reply);
+        if self.dialect == Dialect::Beeswax && self.memory.has_own_session() {
+            // Its session ends with its coordinator.
+            self.session.registered.conn.bind(self.lines[index].member.id);
+        }
         self.lines.retain(|line| !line.is_spent);
         Ok(())
     }
@@ -130,7 +140,8 @@ impl Exchange<'_> {
     }
 
     async fn read_response(&mut self, index: usize) -> Result<http::Response, Failed> {
-        let Line { link, member, .. } = &mut self.lines[index];
+        let Line { link, member, debt, .. } = &mut self.lines[index];
+        *debt = Debt::Part;
         link.inward = Inward::Raw;
         tokio::select! {
             biased;
@@ -166,6 +177,7 @@ impl Exchange<'_> {
         response.queue_end(client);
         client.flush().await.map_err(client_gone)?;
         lines[index].is_spent = response.closes;
+        lines[index].debt = Debt::Nothing;
         lines.retain(|line| !line.is_spent);
         if closes { Err(Close::Finished.into()) } else { Ok(()) }
     }
@@ -173,7 +185,7 @@ impl Exchange<'_> {
     /// Reads a reply's head, and what has come with it, into `answer`. True: it is the whole reply.
     async fn read_reply(&mut self, index: usize) -> Result<bool, Failed> {
         let Self { session, client, lines, replies, answer, .. } = self;
-        let Line { link, member, .. } = &mut lines[index];
+        let Line { link, member, debt, .. } = &mut lines[index];
         replies.reset();
         answer.clear();
         let mut head = false;
@@ -193,6 +205,7 @@ impl Exchange<'_> {
                 }
                 continue;
             }
+            *debt = Debt::Part;
             let (used, progress) = replies.feed(payload).map_err(|_| Failed::Lost)?;
             answer.extend_from_slice(&payload[..used]);
             let was_empty = payload.is_empty();

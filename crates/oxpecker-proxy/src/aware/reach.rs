@@ -10,11 +10,12 @@ use oxpecker_wire::scan::handle::{ID_BYTES, Id};
 use oxpecker_wire::scan::method::Names;
 use tokio::time::timeout;
 
-use super::exchange::{Exchange, until_end};
+use super::errand;
+use super::exchange::Exchange;
 use super::http;
 use super::line::{Line, LoginError};
-use super::link::pump;
 use super::place::Place;
+use super::registry::Secret;
 use super::route::{self, Target};
 use crate::record::Close;
 use crate::state::MemberState;
@@ -32,6 +33,8 @@ const VAIN_SEARCHES_MAX: u8 = 8;
 
 pub(super) const LOST_IN_MID_CALL: &str = "The connection to the coordinator was lost while it worked on this \
     call. Whether the call was carried out is not known.\n";
+const SESSION_LOST: &str = "The connection to the coordinator was lost, and with it the session's \
+    database and options.\n";
 const NO_COORDINATOR: &str = "Could not connect to a coordinator: none is available.\n";
 
 /// What the client is told instead of an answer.
@@ -92,6 +95,17 @@ impl Exchange<'_> {
 
     /// The line of before, or one to a member that the balancer chooses.
     async fn line_to_some(&mut self, target: &Target) -> Result<Result<usize, Refusal>, Close> {
+        if *target == Target::Any
+            && let Some(own) = self.memory.own_place()
+        {
+            let line = self.lines.iter().position(|line| line.place == *own);
+            if let Some(index) = line.and_then(|index| self.live(index)) {
+                return Ok(Ok(index));
+            }
+            if self.memory.lose_own_session() {
+                return Ok(Err(Refusal::link(SESSION_LOST)));
+            }
+        }
         let current = self.lines.get(self.current).filter(|line| self.may_use(line));
         if let Some(index) = current.map(|_| self.current).and_then(|index| self.live(index)) {
             let member = self.lines[index].member.id;
@@ -157,7 +171,10 @@ impl Exchange<'_> {
         }
         line.identity = self.identity().into();
         if self.lines.len() >= LINES_MAX {
-            self.lines.remove(0);
+            // Not the one that is a session.
+            let own = self.memory.own_place();
+            let oldest = self.lines.iter().position(|line| Some(&line.place) != own);
+            self.lines.remove(oldest.unwrap_or(0));
         }
         self.lines.push(line);
         Ok(self.lines.len() - 1)
@@ -176,14 +193,15 @@ impl Exchange<'_> {
             return Ok(Err(vain()));
         }
         self.session.worker.shared.sessions.searches.fetch_add(1, Ordering::Relaxed);
-        let question = answer::question(names, id, secret);
+        let questions = answer::questions(names, id, secret);
         let pool = Arc::clone(&self.session.pool);
         for member in pool.members.iter().take(SEARCH_MEMBERS_MAX) {
             let before = self.lines.len();
-            let asking = self.ask(Arc::clone(member), &question);
+            let asking = self.ask(member, &questions);
             match timeout(SEARCH_PATIENCE, asking).await {
                 Ok(Ok(Some(index))) => {
-                    self.memory.found(id, is_operation, &self.lines[index].place);
+                    let place = &self.lines[index].place;
+                    self.memory.found(id, Secret::new(*secret), is_operation, place);
                     return Ok(Ok(index));
                 }
                 Ok(Ok(None)) => {}
@@ -201,19 +219,25 @@ impl Exchange<'_> {
     /// The line to a member, if it knows the handle in question.
     async fn ask(
         &mut self,
-        member: Arc<MemberState>,
-        question: &[u8],
+        member: &Arc<MemberState>,
+        questions: &[Vec<u8>],
     ) -> Result<Option<usize>, Close> {
-        let Ok(index) = self.line_to(member).await? else { return Ok(None) };
-        let mut replies = ReplyScanner::new(self.dialect);
-        if self.put_question(index, question, &mut replies).await.is_none() {
-            self.lines.remove(index);
-            return Ok(None);
+        for question in questions {
+            let Ok(index) = self.line_to(Arc::clone(member)).await? else { return Ok(None) };
+            let mut replies = ReplyScanner::new(self.dialect);
+            if self.put_question(index, question, &mut replies).await.is_none() {
+                self.lines.remove(index);
+                return Ok(None);
+            }
+            let reply = replies.reply();
+            if reply.is_error() && answer::is_shutting_down(reply.error.kept()) {
+                continue;
+            }
+            let known = !reply.is_error()
+                || reply.status.is_some() && !answer::is_unknown_handle(reply.error.kept());
+            return Ok(known.then_some(index));
         }
-        let reply = replies.reply();
-        let known = !reply.is_error()
-            || reply.status.is_some() && !answer::is_unknown_handle(reply.error.kept());
-        Ok(known.then_some(index))
+        Ok(None)
     }
 
     /// `None`: there was no answer that can be read, or the line ends with it.
@@ -224,19 +248,6 @@ impl Exchange<'_> {
         replies: &mut ReplyScanner,
     ) -> Option<()> {
         let Line { link, cookie, .. } = &mut self.lines[index];
-        if let Some(request) = &self.request {
-            request.queue_alone(link, question.len(), cookie);
-        }
-        link.queue(question);
-        link.flush().await.ok()?;
-        if self.request.is_some() {
-            let response = http::read_response(link).await.ok()?;
-            if response.status != http::OK || response.closes {
-                return None;
-            }
-        }
-        let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| replies.feed(bytes));
-        pump(link, None, &mut feed).await.ok()?;
-        http::drain(link).await.ok()?.then_some(())
+        errand::ask(link, self.request.as_ref(), cookie, question, replies).await
     }
 }

@@ -355,7 +355,9 @@ fn try_choose(session: &mut Session) -> Result<(), Refusal> {
         let mut balancer = shared.balancer();
         if session.pool.config.method == Method::LeastOperations {
             for member in &session.pool.members {
-                balancer.set_operations(member.id, member.operations.load(Ordering::Relaxed));
+                let foreign = member.node.foreign_operations.load(Ordering::Relaxed);
+                let own = member.operations.load(Ordering::Relaxed);
+                balancer.set_operations(member.id, own.saturating_add(foreign));
             }
         }
         balancer.choose(&request)?

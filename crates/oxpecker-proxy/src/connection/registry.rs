@@ -33,6 +33,10 @@ pub(crate) enum Cut {
     Operator = 5,
 }
 
+/// With the member that is shown: the connection cannot go on without it, though it does not end
+/// with it.
+const LIVES_THERE: u32 = 1 << 31;
+
 /// The part of a connection that others may see and touch. Its counts are written by the
 /// connection's own thread only.
 #[derive(Debug)]
@@ -41,7 +45,7 @@ pub(crate) struct Conn {
     cut: AtomicU8,
     /// Whose going down ends this connection. 0 = nobody's; else the id plus one.
     member: AtomicU32,
-    /// Who serves it, as far as others are shown; the same numbers.
+    /// Who serves it, as far as others are shown; the same numbers, and perhaps [`LIVES_THERE`].
     shown: AtomicU32,
     /// When bytes last moved, in seconds after `started`.
     active: AtomicU32,
@@ -95,7 +99,7 @@ impl Conn {
     }
 
     pub(crate) fn shown_member(&self) -> Option<MemberId> {
-        self.shown.load(Ordering::Relaxed).checked_sub(1).map(MemberId)
+        (self.shown.load(Ordering::Relaxed) & !LIVES_THERE).checked_sub(1).map(MemberId)
     }
 
     /// Counts bytes; called by the connection's own thread.
@@ -135,6 +139,16 @@ impl Conn {
     /// `None` while it waits for its place within the limits.
     pub(crate) fn policy(&self) -> Option<Arc<VirtualState>> {
         lock(&self.owner).policy.clone()
+    }
+
+    /// Of a Beeswax session, whose calls are routed but which lives at one coordinator.
+    pub(crate) fn bind(&self, MemberId(id): MemberId) {
+        self.shown.store((id + 1) | LIVES_THERE, Ordering::Relaxed);
+    }
+
+    fn is_bound_to(&self, MemberId(id): MemberId) -> bool {
+        let shown = self.shown.load(Ordering::Relaxed);
+        self.member() == Some(MemberId(id)) || shown == (id + 1) | LIVES_THERE
     }
 
     /// Makes the calling task the one to wake. A task's waker stays the same, so once is enough.
@@ -261,6 +275,11 @@ impl Registry {
             .iter()
             .filter(|(_, conn)| member.is_none_or(|member| conn.member() == Some(member)));
         chosen.map(|(_, conn)| conn.request_cut(cut)).count()
+    }
+
+    /// How many connections would feel the end of `member`.
+    pub(crate) fn bound_to(&self, member: MemberId) -> usize {
+        lock(&self.connections).all.iter().filter(|(_, conn)| conn.is_bound_to(member)).count()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,14 +1,17 @@
 //! Commands: some are done at once, some by the owner of the gateway.
 
+use std::sync::Arc;
+
 use oxpecker_balance::spec::{AdminState, MemberId};
 use oxpecker_config::edit::{self, Edit, EditError};
 use oxpecker_config::model::{self, Host, Member, Node};
 use tokio::sync::oneshot;
 
 use super::{EventKind, Handle, Request, SaveError, Saved, Wanted, Who};
+use crate::aware::{KillError, Killed, kill};
 use crate::connection::registry::Cut;
 use crate::convert;
-use crate::state::Shared;
+use crate::state::{MemberState, Shared};
 
 /// Which rows of the statistics.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +167,28 @@ impl Handle {
             self.shared.note(who, EventKind::ConnectionsEnded, &subject, &text);
         }
         Ok(count)
+    }
+
+    /// Cancels the operation with this id, as Impala prints it, at the coordinator that runs it. Its
+    /// client reads so in the answer to its next call.
+    pub async fn kill_operation(&self, who: &Who, id: &str) -> Result<Killed, KillError> {
+        let result = kill::operation(&self.shared, id).await;
+        self.killed("operation", who, id, &result);
+        result
+    }
+
+    /// Closes the session with this id, and all that it has open.
+    pub async fn kill_session(&self, who: &Who, id: &str) -> Result<Killed, KillError> {
+        let result = kill::session(&self.shared, id).await;
+        self.killed("session", who, id, &result);
+        result
+    }
+
+    /// Begins the sums of statements anew.
+    pub fn reset_top_statements(&self, who: &Who) {
+        self.shared.sessions.reset_top_statements();
+        tracing::info!(who = who.as_str(), "sums of statements reset");
+        self.shared.note(who, EventKind::StatisticsReset, "statements", "sums of statements reset");
     }
 
     /// Reads the configuration files anew, all or nothing; the answer comes when it is done.
@@ -323,19 +348,46 @@ impl Handle {
         }
     }
 
+    fn killed(&self, kind: &'static str, who: &Who, id: &str, result: &Result<Killed, KillError>) {
+        let by = who.as_str();
+        match result {
+            Ok(Killed::Done) => {
+                tracing::info!(kind, id, who = by, "killed");
+                let text = format!("{kind} ended by an operator");
+                self.shared.note(who, EventKind::Killed, id, &text);
+            }
+            Ok(Killed::Over) => tracing::info!(kind, id, who = by, "nothing to kill: it was over"),
+            // It is somebody's input: no more of it than there is to an id.
+            Err(KillError::Unknown { .. }) => {}
+            Err(error) => tracing::warn!(kind, id, who = by, %error, "failed to kill"),
+        }
+    }
+
     pub(super) fn find(&self, pool: &str, member: &str) -> Result<MemberId, CommandError> {
+        find_member(&self.shared, pool, member).map(|known| known.id)
+    }
+
+    pub(super) fn member(
+        &self,
+        pool: &str,
+        member: &str,
+    ) -> Result<Arc<MemberState>, CommandError> {
         find_member(&self.shared, pool, member)
     }
 }
 
-fn find_member(shared: &Shared, pool: &str, member: &str) -> Result<MemberId, CommandError> {
+fn find_member(
+    shared: &Shared,
+    pool: &str,
+    member: &str,
+) -> Result<Arc<MemberState>, CommandError> {
     let topology = shared.topology();
     let found = topology.pools.iter().find(|known| known.config.name == pool);
     let found =
         found.ok_or_else(|| CommandError::Unknown { kind: "pool", name: pool.to_owned() })?;
     let known = found.members.iter().find(|known| known.name == member);
     let unknown = || CommandError::Unknown { kind: "member", name: format!("{pool}/{member}") };
-    known.map(|known| known.id).ok_or_else(unknown)
+    known.cloned().ok_or_else(unknown)
 }
 
 fn state_word(state: AdminState) -> &'static str {

@@ -96,6 +96,8 @@ pub enum EventKind {
     Certificate,
     StatisticsReset,
     ConnectionsEnded,
+    /// An operation was cancelled, or a session closed.
+    Killed,
     Access,
     Draining,
     Persistence,
@@ -118,6 +120,7 @@ impl EventKind {
             Self::Certificate => "certificate",
             Self::StatisticsReset => "statistics-reset",
             Self::ConnectionsEnded => "connections-ended",
+            Self::Killed => "killed",
             Self::Access => "access",
             Self::Draining => "draining",
             Self::Persistence => "persistence",

@@ -12,7 +12,7 @@ use super::view::{
     CountsView, EndingView, HistogramView, LeavingView, MemberView, NodeView, PoolView, ProbeView,
     Status, TrafficView, VirtualView,
 };
-use crate::aware::{OperationView, SessionView};
+use crate::aware::{OperationView, SessionView, StatementView};
 use crate::counters::{BOUNDS, Histogram, Moved};
 use crate::limit::Limit;
 use crate::listener::ListenerKey;
@@ -111,6 +111,11 @@ impl Handle {
     /// Operations that are open, and the latest that are over.
     pub fn operations(&self) -> Vec<OperationView> {
         self.shared.sessions.operation_views()
+    }
+
+    /// The `count` kinds of statements that cost most time since the start or the last reset.
+    pub fn top_statements(&self, count: usize) -> Vec<StatementView> {
+        self.shared.sessions.top_statements(count)
     }
 }
 

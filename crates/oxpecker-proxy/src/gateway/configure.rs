@@ -32,10 +32,11 @@ const DESCRIPTORS_RESERVED: u64 = 160;
 const DESCRIPTORS_OF_ADMIN: u64 = 400;
 const PART_OF_ADMIN: u64 = 8;
 
-/// TLS of virtual servers and of pools' monitors, in the configuration's order.
+/// TLS of virtual servers, of pools' monitors and of looks at their load, in the configuration's order.
 pub(super) struct TlsSetup {
     virtuals: Vec<Arc<TlsSides>>,
     monitors: Vec<Option<Arc<ClientTls>>>,
+    loads: Vec<Option<Arc<ClientTls>>>,
     tags: Vec<Option<Arc<Tags>>>,
 }
 
@@ -64,9 +65,18 @@ impl Gateway {
                 source: Box::new(source),
             })
         };
+        let load = |pool: &Pool| {
+            let profile = pool.load.as_ref().and_then(|load| load.tls.as_ref());
+            let set_up = profile.map(|profile| tls::client(profile).map(Arc::new)).transpose();
+            set_up.map_err(|source| ApplyError::LoadTls {
+                pool: pool.name.clone(),
+                source: Box::new(source),
+            })
+        };
         Ok(TlsSetup {
             virtuals: config.virtuals.iter().map(set_up).collect::<Result<_, _>>()?,
             monitors: config.pools.iter().map(monitor).collect::<Result<_, _>>()?,
+            loads: config.pools.iter().map(load).collect::<Result<_, _>>()?,
             tags: config.virtuals.iter().map(handle_tags).collect::<Result<_, _>>()?,
         })
     }
@@ -79,12 +89,12 @@ impl Gateway {
         };
         let virtuals: Option<Vec<_>> = config.virtuals.iter().map(of_virtual).collect();
         let virtuals = virtuals?;
-        let monitor = |pool: &Pool| {
-            let known = now.pools.iter().find(|known| known.config.name == pool.name)?;
-            Some(known.monitor_tls.clone())
-        };
+        let of_pool = |pool: &Pool| now.pools.iter().find(|known| known.config.name == pool.name);
+        let pools: Option<Vec<_>> = config.pools.iter().map(of_pool).collect();
+        let pools = pools?;
         Some(TlsSetup {
-            monitors: config.pools.iter().map(monitor).collect::<Option<_>>()?,
+            monitors: pools.iter().map(|known| known.monitor_tls.clone()).collect(),
+            loads: pools.iter().map(|known| known.load_tls.clone()).collect(),
             tags: virtuals.iter().map(|known| known.tags.clone()).collect(),
             virtuals: virtuals.into_iter().map(|known| Arc::clone(&known.tls)).collect(),
         })
@@ -124,10 +134,10 @@ impl Gateway {
         let pools: Vec<_> = config
             .pools
             .iter()
-            .zip(tls.monitors)
-            .filter_map(|(pool, tls)| {
+            .zip(tls.monitors.into_iter().zip(tls.loads))
+            .filter_map(|(pool, (monitor_tls, load_tls))| {
                 let state = self.pool_state(pool, config, &nodes, &old, &balancer)?;
-                Some(Arc::new(PoolState { monitor_tls: tls, ..state }))
+                Some(Arc::new(PoolState { monitor_tls, load_tls, ..state }))
             })
             .collect();
         let virtuals = config
@@ -193,6 +203,7 @@ impl Gateway {
             counters: known.map_or_else(Arc::default, |known| Arc::clone(&known.counters)),
             source_turn: AtomicUsize::new(0),
             monitor_tls: None,
+            load_tls: None,
         })
     }
 

@@ -59,7 +59,16 @@ impl Target {
     }
 
     pub(super) fn access(&mut self, level: Level, line: &str) {
-        if level <= self.config.level && self.config.records != Records::Process {
+        self.record(level, line, Records::Access);
+    }
+
+    pub(super) fn query(&mut self, level: Level, line: &str) {
+        self.record(level, line, Records::Queries);
+    }
+
+    fn record(&mut self, level: Level, line: &str, kind: Records) {
+        let wanted = self.config.records == Records::All || self.config.records == kind;
+        if level <= self.config.level && wanted {
             self.write(level, line, true);
         }
     }
@@ -105,7 +114,7 @@ impl Target {
 }
 
 pub(super) fn takes_process(config: &model::LogTarget, format: TextFormat) -> bool {
-    config.records != Records::Access && config.format == format
+    matches!(config.records, Records::All | Records::Process) && config.format == format
 }
 
 fn open_file(path: &Path) -> io::Result<BufWriter<File>> {

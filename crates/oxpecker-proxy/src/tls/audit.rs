@@ -52,7 +52,9 @@ pub fn audit_certificates(config: &Config, now: SystemTime) -> Vec<CertificateFi
     seen.clear();
     let of_virtuals = config.virtuals.iter().filter_map(|v| v.tls_server.as_ref());
     let monitors = config.pools.iter().filter_map(|pool| pool.monitor.as_ref());
-    for profile in of_virtuals.chain(monitors.filter_map(|monitor| monitor.tls.as_ref())) {
+    let loads = config.pools.iter().filter_map(|pool| pool.load.as_ref()?.tls.as_ref());
+    let monitors = monitors.filter_map(|monitor| monitor.tls.as_ref());
+    for profile in of_virtuals.chain(monitors).chain(loads) {
         if !seen.contains(&&profile.name) {
             seen.push(&profile.name);
             findings.extend(audit_members(profile));

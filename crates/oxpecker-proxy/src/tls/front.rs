@@ -35,8 +35,8 @@ pub struct FrontTls {
 
 impl FrontTls {
     /// Reads every file that the profile names. `before` hands on its ticket keys.
-    pub fn new(profile: &TlsClient, before: Option<&Self>) -> Result<Self, TlsError> {
-        let failed = |source| TlsError::Server { profile: profile.name.clone(), source };
+    pub fn new(profile: &TlsClient, before: Option<&Self>) -> Result<Self, Box<TlsError>> {
+        let failed = |source| Box::new(TlsError::Server { profile: profile.name.clone(), source });
         // The configuration names no authority here.
         let certificates = Certificates::load(profile, &HashMap::new(), |_| String::new())
             .map_err(|error| failed(ServerTlsError::from(error)))?;

@@ -117,9 +117,11 @@ pub(crate) fn snapshot(topology: &Topology) -> Vec<CertificateStatus> {
     let toward_clients = topology.virtuals.iter().filter_map(|policy| policy.tls.server.as_ref());
     let of_virtuals = topology.virtuals.iter().filter_map(|policy| policy.tls.client.as_ref());
     let of_monitors = topology.pools.iter().filter_map(|pool| pool.monitor_tls.as_deref());
+    let of_loads = topology.pools.iter().filter_map(|pool| pool.load_tls.as_deref());
+    let of_members = of_virtuals.chain(of_monitors).chain(of_loads);
     let all = toward_clients
         .flat_map(|server| server.certificates.status(&server.profile))
-        .chain(of_virtuals.chain(of_monitors).filter_map(|client| client.status()));
+        .chain(of_members.filter_map(|client| client.status()));
     let mut found: Vec<CertificateStatus> = Vec::new();
     for status in all {
         if !found.iter().any(|known| known.is_same(&status)) {

@@ -7,7 +7,7 @@ use crate::http::{Head, HttpError, ResponseReader};
 use crate::text::clean;
 
 /// Pieces in which a body is decoded and scanned; below `BODY_BYTES_MAX`.
-const PIECE_BYTES: usize = 16 * 1024;
+pub(super) const PIECE_BYTES: usize = 16 * 1024;
 /// Kept of the text scanned so far; longer than any value looked for.
 const OVERLAP_BYTES: usize = 1024;
 
@@ -244,7 +244,7 @@ pub(super) fn path_value(path: &str) -> String {
     value
 }
 
-fn get(host: &str, path: &str, connection: &str) -> Vec<u8> {
+pub(super) fn get(host: &str, path: &str, connection: &str) -> Vec<u8> {
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: oxpecker-probe\r\nAccept: */*\r\n\
          Connection: {connection}\r\n\r\n"

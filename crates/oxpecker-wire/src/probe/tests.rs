@@ -6,6 +6,7 @@ use super::*;
 use crate::thrift::Fault;
 
 mod http;
+mod load;
 
 const STANDIN_HS2: &[u8] = include_bytes!("../../tests/data/hs2-replies-standin.bin");
 const SPARK_HS2: &[u8] = include_bytes!("../../tests/data/hs2-replies-plain-spark.bin");

@@ -35,6 +35,8 @@ pub struct Call {
     pub do_as: Window,
     /// FetchResults: most rows wanted.
     pub rows_max: Option<i64>,
+    /// FetchResults of Hive's clients: lines of a log, no rows.
+    pub fetches_log: bool,
     key: Window,
     header_bytes: u64,
     /// Where in the secret or id the next bytes belong.
@@ -81,6 +83,7 @@ impl Call {
         self.user.clear();
         self.do_as.clear();
         self.rows_max = None;
+        self.fetches_log = false;
         self.head_is_over = false;
     }
 
@@ -110,8 +113,10 @@ const CONFIGURATION: Path = path(&[1, 4, ELEMENT]);
 
 impl Visitor for Call {
     fn scalar(&mut self, path: Path, value: Scalar) {
-        if let (Method::FetchResults, FIELD_1_3, Scalar::I64(rows)) = (self.method, path, value) {
-            self.rows_max = Some(rows);
+        match (self.method, path, value) {
+            (Method::FetchResults, FIELD_1_3, Scalar::I64(rows)) => self.rows_max = Some(rows),
+            (Method::FetchResults, FIELD_1_4, Scalar::I16(kind)) => self.fetches_log = kind != 0,
+            _ => {}
         }
     }
 
@@ -246,6 +251,7 @@ impl CallScanner {
                 user: Window::new(NAME_BYTES_MAX),
                 do_as: Window::new(NAME_BYTES_MAX),
                 rows_max: None,
+                fetches_log: false,
                 key: Window::new(KEY_BYTES_MAX),
                 header_bytes: 0,
                 at: 0,

@@ -152,6 +152,7 @@ const ROWS: Path = path(&[0, 3, 2]);
 const COLUMNS: Path = path(&[0, 3, 3]);
 const ROWS_WRITTEN: Path = path(&[0, 2, 1]);
 const ROWS_WRITTEN_ENTRY: Path = path(&[0, 2, 1, ELEMENT]);
+const FIELD_0_1_ENTRY: Path = path(&[0, 1, ELEMENT]);
 const EXCEPTION_1_MESSAGE: Path = path(&[1, 1]);
 const EXCEPTION_2_MESSAGE: Path = path(&[2, 1]);
 const EXCEPTION_1_STATE: Path = path(&[1, 5]);
@@ -177,7 +178,8 @@ impl Visitor for Reply {
             | (Dialect::Beeswax, Method::fetch, FIELD_0_5, Scalar::Bool(more)) => {
                 self.has_more_rows = Some(more);
             }
-            (Dialect::Hs2, Method::CloseImpalaOperation, ROWS_WRITTEN_ENTRY, Scalar::I64(rows)) => {
+            (Dialect::Hs2, Method::CloseImpalaOperation, ROWS_WRITTEN_ENTRY, Scalar::I64(rows))
+            | (Dialect::Beeswax, Method::CloseInsert, FIELD_0_1_ENTRY, Scalar::I64(rows)) => {
                 let before = self.rows_written.unwrap_or(0);
                 self.rows_written = Some(before.saturating_add(rows));
             }
@@ -241,6 +243,7 @@ impl Visitor for Reply {
                 false
             }
             (Dialect::Hs2, Method::CloseImpalaOperation) => path == ROWS_WRITTEN,
+            (Dialect::Beeswax, Method::CloseInsert) => path == FIELD_0_1,
             _ => false,
         }
     }

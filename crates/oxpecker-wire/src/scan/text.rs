@@ -13,6 +13,15 @@ pub struct Window {
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
+/// As [`Window::fingerprint`] of a whole text.
+pub fn fingerprint(text: &[u8]) -> u64 {
+    mix(FNV_BASIS, text)
+}
+
+fn mix(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME))
+}
+
 impl Window {
     /// Keeps up to `bytes_max`; allocates when the first text comes.
     pub const fn new(bytes_max: usize) -> Self {
@@ -29,8 +38,7 @@ impl Window {
         let room = self.bytes_max.saturating_sub(self.kept.len());
         self.kept.extend_from_slice(&bytes[..room.min(bytes.len())]);
         self.total += bytes.len() as u64;
-        let mix = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
-        self.fingerprint = bytes.iter().fold(self.fingerprint, mix);
+        self.fingerprint = mix(self.fingerprint, bytes);
     }
 
     /// The begin, up to the window's size; may end inside a character.

@@ -1,48 +1,17 @@
 //! Walks one Thrift struct, binary protocol, in pieces of any size.
 
+mod path;
+mod value;
+
 use super::Fault;
+pub use path::{ELEMENT, Path, path};
+use path::{LEVELS, code};
+pub use value::Scalar;
+use value::{Kind, length, scalar};
 
 /// Structs and containers within each other. Impala's own messages stay below 12; Thrift's
 /// libraries refuse beyond 64.
 pub const DEPTH_MAX: usize = 64;
-
-/// Where in a message a value is: the field ids from the outermost struct, elements of containers
-/// counting as [`ELEMENT`].
-///
-/// Exact for the first eight levels; what lies deeper has no path that [`path`] can make.
-pub type Path = u64;
-
-/// Stands for any element, key or value of a container in a [`Path`].
-pub const ELEMENT: i16 = 254;
-
-const LEVELS: u8 = 8;
-
-/// The path of nested field ids, such as `path(&[1, 1, 1, 2])`.
-pub const fn path(ids: &[i16]) -> Path {
-    let mut path = 0;
-    let mut at = 0;
-    while at < ids.len() {
-        path = path << 8 | code(ids[at]);
-        at += 1;
-    }
-    path
-}
-
-/// Ids that no message of ours has share one code.
-const fn code(id: i16) -> u64 {
-    if id >= 0 && id <= ELEMENT { id as u64 + 1 } else { 0 }
-}
-
-/// Values that are no strings and no containers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Scalar {
-    Bool(bool),
-    Byte(i8),
-    I16(i16),
-    I32(i32),
-    I64(i64),
-    Double(f64),
-}
 
 /// Told of values as they pass.
 pub trait Visitor {
@@ -77,55 +46,6 @@ impl Visitor for Ignore {
     }
     fn ended(&mut self, _: Path) -> bool {
         false
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Bool,
-    Byte,
-    Double,
-    I16,
-    I32,
-    I64,
-    String,
-    Struct,
-    Map,
-    List,
-}
-
-impl Kind {
-    fn of(byte: u8) -> Result<Self, Fault> {
-        Ok(match byte {
-            2 => Self::Bool,
-            3 => Self::Byte,
-            4 => Self::Double,
-            6 => Self::I16,
-            8 => Self::I32,
-            10 => Self::I64,
-            11 => Self::String,
-            12 => Self::Struct,
-            13 => Self::Map,
-            14 | 15 => Self::List,
-            other => return Err(Fault::Type(other)),
-        })
-    }
-
-    /// Bytes of the value, or of what stands before it.
-    fn size(self) -> usize {
-        match self {
-            Self::Bool | Self::Byte => 1,
-            Self::I16 => 2,
-            Self::I32 | Self::String => 4,
-            Self::I64 | Self::Double => 8,
-            Self::Struct => 0,
-            Self::List => 5,
-            Self::Map => 6,
-        }
-    }
-
-    fn is_scalar(self) -> bool {
-        !matches!(self, Self::String | Self::Struct | Self::Map | Self::List)
     }
 }
 
@@ -507,23 +427,5 @@ impl Walker {
         let have = usize::from(self.partial_length);
         self.partial[have..have + bytes.len()].copy_from_slice(bytes);
         self.partial_length += bytes.len() as u8;
-    }
-}
-
-fn length(bytes: [u8; 4]) -> Result<u32, Fault> {
-    let length = i32::from_be_bytes(bytes);
-    u32::try_from(length).map_err(|_| Fault::NegativeLength(length))
-}
-
-/// Called for scalars only.
-fn scalar(kind: Kind, value: [u8; 8]) -> Scalar {
-    let [a, b, c, d, ..] = value;
-    match kind {
-        Kind::Bool => Scalar::Bool(a != 0),
-        Kind::Byte => Scalar::Byte(a as i8),
-        Kind::I16 => Scalar::I16(i16::from_be_bytes([a, b])),
-        Kind::I32 => Scalar::I32(i32::from_be_bytes([a, b, c, d])),
-        Kind::Double => Scalar::Double(f64::from_be_bytes(value)),
-        _ => Scalar::I64(i64::from_be_bytes(value)),
     }
 }

@@ -41,7 +41,7 @@ impl Scanner {
             Self::Calls(scanner) => {
                 let call = scanner.call();
                 let facts = format!(
-                    "{:?} {:?} {:?} {} {} {} {} {:x} {:?}",
+                    "{:?} {:?} {:?} {} {} {} {} {:x} {:?} {}",
                     call.method(),
                     call.handle(),
                     call.second_handle(),
@@ -51,6 +51,7 @@ impl Scanner {
                     String::from_utf8_lossy(call.statement.kept()),
                     call.statement.fingerprint(),
                     call.rows_max,
+                    call.fetches_log,
                 );
                 (*call.header().unwrap(), scanner.position(), facts)
             }

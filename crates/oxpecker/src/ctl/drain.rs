@@ -77,6 +77,7 @@ fn left(client: &Client, member: &Member) -> anyhow::Result<Drain> {
             member: member.name.clone(),
             connections: 0,
             operations: 0,
+            operations_read: 0,
             sessions: 0,
             done: true,
         }),

@@ -38,12 +38,19 @@ pub(super) fn events(options: &Options) -> anyhow::Result<Exit> {
         return Ok(Exit::Fine);
     }
     let screen = Screen::now();
-    let mut last = tell(&client.decode(&body)?, options.output.json, screen)?.unwrap_or(0);
+    let last = tell(&client.decode(&body)?, options.output.json, screen)?.unwrap_or(0);
+    if options.follow {
+        follow(&client, last, options.output.json, screen)?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// What comes after `last`, until nobody reads it any more or the gateway refuses.
+fn follow(client: &Client, mut last: u64, json: bool, screen: Screen) -> anyhow::Result<()> {
     let mut away = false;
-    while options.follow {
+    loop {
         thread::sleep(INTERVAL);
-        let newer = client.get(&Target::new("events").ask("after", Some(&last)));
-        match newer {
+        match client.get(&Target::new("events").ask("after", Some(&last))) {
             Ok(listing) => {
                 if away {
                     eprintln!("oxpecker: the gateway answers again");
@@ -51,10 +58,10 @@ pub(super) fn events(options: &Options) -> anyhow::Result<Exit> {
                 }
                 last = match newest(&listing) {
                     // A gateway that started anew counts from 1 again.
-                    None => began_anew(&client, last)?,
+                    None => began_anew(client, last)?,
                     Some(newest) => newest.max(last),
                 };
-                tell(&listing, options.output.json, screen)?;
+                tell(&listing, json, screen)?;
             }
             // A restart is what somebody who follows wants to live through.
             Err(error) if error.may_pass() => {
@@ -66,7 +73,6 @@ pub(super) fn events(options: &Options) -> anyhow::Result<Exit> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(Exit::Fine)
 }
 
 /// Where to go on when nothing came: 0 when the newest event is older than what was seen.

@@ -121,7 +121,7 @@ pub(super) fn members(search: &Search) -> anyhow::Result<Exit> {
         let limit = search.limit.limit.map_or(usize::MAX, |limit| limit as usize);
         let chosen: Vec<&Member> = members.filter(wanted).take(limit).collect();
         let listing = Listing { items: chosen, truncated: false };
-        listed(&listing, screen, "no member", |members| members_table(members))
+        listed(&listing, screen, "no member", members_table)
     })
 }
 

@@ -17,6 +17,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event};
+use ratatui::layout::{Position, Rect};
 
 use super::client::{Access, Client};
 use super::screen::Screen;
@@ -104,19 +105,24 @@ fn watch(
             return Ok(());
         }
         stale = event::poll(TICK)?;
-        if stale
-            && let Event::Key(key) = event::read()?
-            && key.is_press()
-        {
-            match state.key(key) {
-                Some(Effect::Quit) => return Ok(()),
-                Some(Effect::Order(order)) => {
-                    if orders.try_send(order).is_err() {
-                        state.say("the gateway is still busy with what was asked before");
-                    }
-                }
-                None => {}
+        let happened = if stale { Some(event::read()?) } else { None };
+        let effect = match happened {
+            Some(Event::Key(key)) if key.is_press() => state.key(key),
+            // What was there is lost, also when the size is the old one again by now. Not `clear`:
+            // that asks the terminal where its cursor is, and not every terminal answers.
+            Some(Event::Resize(..)) => {
+                terminal.resize(Rect::from((Position::ORIGIN, terminal.size()?)))?;
+                None
             }
+            _ => None,
+        };
+        match effect {
+            Some(Effect::Quit) => return Ok(()),
+            Some(Effect::Order(order)) => {
+                let taken = orders.try_send(order).is_ok();
+                state.ordered(taken);
+            }
+            None => {}
         }
         while let Ok(report) = reports.try_recv() {
             state.report(report);

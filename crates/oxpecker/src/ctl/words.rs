@@ -27,9 +27,9 @@ pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     let (days, hours, minutes) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60);
     match whole {
-        ..60 => format!("{whole} s"),
-        ..3600 => format!("{minutes}m {}s", whole % 60),
-        ..86_400 => format!("{hours}h {minutes}m"),
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{minutes}m {}s", whole % 60),
+        3600..86_400 => format!("{hours}h {minutes}m"),
         _ => format!("{days}d {hours}h"),
     }
 }

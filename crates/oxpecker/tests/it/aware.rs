@@ -1,6 +1,8 @@
 //! Virtual servers that read the protocol, between scripted clients and members: what is followed,
 //! what is refused, and what passes unread.
 
+mod hostile;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;

@@ -5,15 +5,24 @@
 
 #![expect(clippy::unwrap_used, reason = "only tests are here")]
 
+mod abandoned;
 mod aware;
+mod crowd;
 mod demo;
+mod followed;
+mod forged;
 mod health;
 mod hue;
 mod imported;
 mod jdbc;
+mod kill;
 mod killed;
+mod leaving;
+mod load;
 mod python;
+mod queries;
 mod shell;
+mod spark;
 mod spread;
 mod verify;
 mod watching;
@@ -41,6 +50,9 @@ struct Plan {
     monitor: String,
     pool: String,
     virtual_server: String,
+    /// Of the virtual server `hs2` only.
+    hs2: String,
+    top: String,
     also: Option<String>,
     /// Virtual servers read the protocol.
     aware: bool,
@@ -91,6 +103,18 @@ impl Plan {
         self
     }
 
+    /// More lines for the virtual server `hs2`.
+    fn hs2(mut self, lines: &str) -> Self {
+        self.hs2 = lines.into();
+        self
+    }
+
+    /// More tables.
+    fn top(mut self, tables: &str) -> Self {
+        self.top = format!("{tables}\n");
+        self
+    }
+
     /// A pool `also` of the same members on port 21051, with a monitor of another kind.
     fn also_judged_by(mut self, parent: &str) -> Self {
         self.also = Some(parent.into());
@@ -102,7 +126,8 @@ impl Plan {
             let ip = coordinator_addr(net, number).ip();
             format!("[node.c{number}]\naddress = \"{ip}\"\n")
         });
-        let mut text: String = nodes.collect();
+        let mut text = self.top.clone();
+        text.extend(nodes);
         for (protocol, port) in PROTOCOLS {
             text.push_str(&self.service(net, protocol, protocol, port, port));
         }
@@ -118,6 +143,7 @@ impl Plan {
             (1..=self.coordinators).map(|number| format!("\"c{number}\"")).collect();
         let (members, ip) = (members.join(", "), net.ip(1));
         let Self { monitor, pool, virtual_server, aware, .. } = self;
+        let own = if name == "hs2" { &*self.hs2 } else { "" };
         let kind = if *aware {
             format!("type = \"standard\"\nprotocol = \"{parent}\"")
         } else {
@@ -142,6 +168,7 @@ listen = \"{ip}:{listen}\"
 pool = \"{name}\"
 {kind}
 {virtual_server}
+{own}
 "
         )
     }
@@ -263,12 +290,18 @@ pub(crate) fn kerberized(
     let bare = SocketAddr::new(at.ip(), 21_060);
     let port = format!("--hs2-port={}", bare.port());
     let standin = Standin::start(at.ip(), &[&[port.as_str()], args].concat());
+    (standin, kerberos_in_front(kdc, at, bare, keytab))
+}
+
+/// Ends Kerberos at `at`, with these keys, and passes the messages on to `bare`.
+#[track_caller]
+fn kerberos_in_front(kdc: &Kdc, at: SocketAddr, bare: SocketAddr, keytab: &Path) -> Client {
     let mut command = kdc.command("/usr/bin/python3", &["-u"]);
     command.arg(script("kerberized.py")).env("KRB5_KTNAME", keytab);
     command.args([at.to_string(), bare.to_string()]);
     let server = Client::start(command);
     server.out.wait("ready");
-    (standin, server)
+    server
 }
 
 pub(crate) fn script(name: &str) -> PathBuf {

@@ -1,8 +1,11 @@
 //! What the registry tells of sessions and operations, without a connection.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use super::*;
+use crate::aware::access::Access;
+use crate::aware::place::Place;
 
 fn place() -> Place {
     Place { host: "10.0.0.1".into(), port: 21_050 }
@@ -10,16 +13,27 @@ fn place() -> Place {
 
 fn session(registry: &Registry, id: u8) -> Arc<Session> {
     let load = registry.operations_at(&place().host);
-    let words = ["hs2", "alice", "", "10.9.9.9:1"];
-    let session = Arc::new(Session::new(Some(Id([id; 16])), place(), words, load));
+    let whose = Whose { virtual_server: "hs2", user: "alice", ..Whose::default() };
+    let session =
+        Arc::new(Session::new(Some(Id([id; 16])), place(), whose, Access::Bare.remembered(), load));
     registry.opened(&session);
     session
 }
 
+fn asked(statement: &str) -> Asked {
+    Asked {
+        method: "ExecuteStatement",
+        statement: statement.into(),
+        full: None,
+        statement_bytes: statement.len() as u64,
+        fingerprint: 7,
+        digest: 8,
+        at: Instant::now(),
+    }
+}
+
 fn operation(registry: &Registry, session: &Arc<Session>, id: u8) -> Arc<Operation> {
-    let text = "select ?".to_owned();
-    let session = Arc::clone(session);
-    let operation = Operation::new(Id([id; 16]), session, "ExecuteStatement", text, 7);
+    let operation = Operation::new(Id([id; 16]), Arc::clone(session), None, asked("select ?"));
     let operation = Arc::new(operation);
     registry.began(&operation);
     operation
@@ -54,6 +68,19 @@ fn an_operation_is_open_until_it_ends_and_told_once() {
 }
 
 #[test]
+fn work_is_told_by_coordinator_and_port() {
+    let registry = Registry::default();
+    let session = session(&registry, 1);
+    let _open = operation(&registry, &session, 2);
+    let over = operation(&registry, &session, 3);
+    registry.ended(&over, OperationEnd::Closed);
+    let work = registry.work_at(&place());
+    assert_eq!((work.operations, work.operations_read, work.sessions), (1, 0, 1));
+    let other = Place { port: 28_000, ..place() };
+    assert_eq!(registry.work_at(&other), work::Work::default());
+}
+
+#[test]
 fn a_session_that_closes_ends_its_operations_and_no_other() {
     let registry = Registry::default();
     let (first, second) = (session(&registry, 1), session(&registry, 2));
@@ -70,9 +97,11 @@ fn what_failed_is_told_as_failed_although_it_was_closed() {
     let registry = Registry::default();
     let session = session(&registry, 1);
     let operation = operation(&registry, &session, 2);
-    operation.failed.store(true, Ordering::Relaxed);
+    operation.fail(b"42000");
+    operation.fail(b"HY000");
     registry.ended(&operation, OperationEnd::Closed);
-    assert_eq!(operation.view().end, Some(OperationEnd::Failed));
+    let view = operation.view();
+    assert_eq!((view.end, &*view.sql_state), (Some(OperationEnd::Failed), "42000"));
 }
 
 #[test]
@@ -84,17 +113,24 @@ fn tables_are_bounded() {
         id[4..8].copy_from_slice(&number.to_be_bytes());
         Id(id)
     };
-    let words = ["hs2", "alice", "", ""];
     for number in 0..SESSIONS_MAX as u32 + 100 {
         let load = registry.operations_at(&place().host);
-        let session = Arc::new(Session::new(Some(new(number)), place(), words, load));
+        let session = Arc::new(Session::new(
+            Some(new(number)),
+            place(),
+            Whose::default(),
+            Access::Bare.remembered(),
+            load,
+        ));
         registry.opened(&session);
-        let text = String::new();
-        let operation = Operation::new(new(number), Arc::clone(&session), "GetTables", text, 0);
+        let operation = Operation::new(new(number), Arc::clone(&session), None, asked(""));
         registry.began(&Arc::new(operation));
     }
     assert_eq!(registry.session_views().len(), SESSIONS_MAX);
-    assert_eq!(registry.operation_views().len(), OPERATIONS_MAX);
+    let views = registry.operation_views();
+    let forgotten = |view: &&OperationView| view.end == Some(OperationEnd::Forgotten);
+    assert_eq!(views.iter().filter(forgotten).count(), 100);
+    assert_eq!(views.len(), OPERATIONS_MAX + 100);
     assert_eq!(load(&registry), OPERATIONS_MAX as u32);
 }
 

@@ -34,7 +34,8 @@ impl ClientError {
             Ok(body) => (body.error, body.help),
             Err(_) => (format!("{address} answers {status}"), String::new()),
         };
-        if help.is_empty() {
+        // The gateway does not know how it was asked.
+        if help.is_empty() || status == StatusCode::UNAUTHORIZED {
             help = match status {
                 StatusCode::UNAUTHORIZED => {
                     "set OXPECKER_TOKEN or --admin-token-file, or --admin-user with \

@@ -203,11 +203,8 @@ fn member_row<'a>(state: &State, member: &Member) -> Row<'a> {
 
 fn draw_foot(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let order = if state.reversed { ", reversed" } else { "" };
-    let shown = if state.filter.is_empty() {
-        String::new()
-    } else {
-        format!("  only with `{}`", clean(&state.filter))
-    };
+    let shown =
+        if state.filter.is_empty() { String::new() } else { format!(": {}", clean(&state.filter)) };
     let first = match &state.mode {
         Mode::Filter(_) => Line::raw(format!(
             "show members with: {}_   Enter keeps, Esc undoes",
@@ -219,7 +216,7 @@ fn draw_foot(frame: &mut Frame<'_>, area: Rect, state: &State) {
         _ => Line::raw(reason(state)),
     };
     let second = format!(
-        "q quit  ? help  / filter  d drain  e enable  x disable  s sort: {}{order}{shown}",
+        "s sort: {}{order}  / filter{shown}  d drain  e enable  x disable  ? help  q quit",
         state.sort.word()
     );
     let second = Line::styled(second, style(state, Tone::Quiet));

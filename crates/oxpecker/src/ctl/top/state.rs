@@ -106,8 +106,17 @@ impl State {
         }
     }
 
-    pub(super) fn say(&mut self, text: &str) {
+    fn say(&mut self, text: &str) {
         text.clone_into(&mut self.message);
+    }
+
+    /// An order was passed on, or there are too many that wait.
+    pub(super) fn ordered(&mut self, taken: bool) {
+        self.say(if taken {
+            "asked"
+        } else {
+            "the gateway is still busy with what was asked before"
+        });
     }
 
     pub(super) fn report(&mut self, report: Report) {

@@ -59,6 +59,29 @@ fn check_shell(protocol: &str) {
     assert_ne!(cluster.index_of(&terminal.wait("\r\n")), owner);
 }
 
+/// What `USE` has set is gone with its coordinator. Elsewhere the next statement would mean another
+/// table, so the shell has to learn of it; then it says `USE` again itself.
+#[test]
+fn a_beeswax_shell_is_in_its_database_also_elsewhere() {
+    let mut cluster = Plan::new(2).pool("method = \"round-robin\"").aware("").start();
+    let mut terminal = Terminal::start(cluster.shell("beeswax"));
+    terminal.wait("default> ");
+    terminal.type_keys("create database other;\n");
+    terminal.wait("default> ");
+    terminal.type_keys("use other;\n");
+    terminal.wait("other> ");
+    let select = "select current_database() || '=' || pid();\n";
+    terminal.type_keys(select);
+    terminal.wait("\nother=");
+    let owner = cluster.index_of(&terminal.wait("\r\n"));
+    terminal.wait("other> ");
+    cluster.coordinators[owner].kill();
+    terminal.type_keys(select);
+    terminal.wait("Connection lost, reconnecting...");
+    terminal.wait("\nother=");
+    assert_ne!(cluster.index_of(&terminal.wait("\r\n")), owner);
+}
+
 #[test]
 fn an_interactive_shell_goes_on_elsewhere_over_beeswax() {
     check_shell("beeswax");

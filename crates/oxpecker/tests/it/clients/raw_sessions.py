@@ -2,9 +2,13 @@
 
 usage: raw_sessions.py HOST PORT sessions N    N sessions in turn; process ids and how often
        raw_sessions.py HOST PORT hue N         N statements in one session over 12 connections
+       raw_sessions.py HOST PORT crowd N       N statements in 30 sessions in turn, every call over any of
+                                               1,000 connections; process ids and how often
        raw_sessions.py HOST PORT storm N       N sessions steered by lines: open (how many on which
                                                process), run (a statement in each), reopen (those
                                                that were told of an error)
+       raw_sessions.py HOST PORT forged 1      what is said of handles whose tags were changed, cut, grown
+                                               or taken from another: a text and how often
        raw_sessions.py HOST PORT lost 1        a session steered by lines: pid, run, reopen
        raw_sessions.py HOST PORT known N [HOST2]
                                                who of N connections, to HOST2 if it is given but
@@ -82,6 +86,23 @@ if what == "sessions":
         connection.close()
     for entry in seen.items():
         print("%d %d" % entry)
+elif what == "crowd":
+    pool = [Connection() for _ in range(1000)]
+    choice = random.Random(1)
+    sessions = [open_session(choice.choice(pool)) for _ in range(30)]
+    owners = [pid(session, lambda: choice.choice(pool)) for session in sessions]
+    seen = collections.Counter()
+    for number in range(count):
+        owner = pid(sessions[number % 30], lambda: choice.choice(pool))
+        if owner != owners[number % 30]:
+            sys.exit("a session moved")
+        seen[owner] += 1
+    for session in sessions:
+        good(choice.choice(pool).CloseSession(TCloseSessionReq(session)))
+    for connection in pool:
+        connection.close()
+    for entry in seen.items():
+        print("%d %d" % entry)
 elif what == "storm":
     pool = [[Connection(), None] for _ in range(count)]
     told = pool
@@ -115,6 +136,23 @@ elif what == "storm":
         else:
             seen = collections.Counter(pid(session, lambda: connection) for connection, session in pool)
             print(" ".join("%d:%d" % entry for entry in seen.items()))
+elif what == "forged":
+    connection, told = Connection(), collections.Counter()
+    session, other = open_session(connection), open_session(connection)
+    handle, tag = session.sessionId, session.sessionId.secret[16:]
+    plain = handle.secret[:16]
+    forged = [handle.secret[:at] + bytes([handle.secret[at] ^ 1]) + handle.secret[at + 1 :] for at in range(40)]
+    forged += [handle.secret[:30], handle.secret + b"x", plain + bytes(24)]
+    forged += [plain + other.sessionId.secret[16:], other.sessionId.secret[:16] + tag]
+    for secret in forged:
+        handle.secret = secret
+        status = connection.ExecuteStatement(TExecuteStatementReq(session, "select 1")).status
+        told[status.errorMessage.strip().split(":")[0] if status.errorMessage else "taken"] += 1
+    handle.secret = plain + tag
+    for entry in sorted(told.items()):
+        print("%s %d" % entry)
+    pid(session, lambda: connection)
+    print("still well")
 elif what == "lost":
     connection = Connection()
     session = open_session(connection)

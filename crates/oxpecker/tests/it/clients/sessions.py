@@ -1,6 +1,6 @@
 """Sessions of impyla that a test steers line by line; one line of answer for each.
 
-usage: sessions.py HOST PORT
+usage: sessions.py HOST PORT [USER PASSWORD | KRBHOST]    KRBHOST: with Kerberos, the host of the principal
 open NAME          connects and opens a session: the coordinator's process id
 run NAME SQL       the rows, or the error
 start NAME SQL     starts a statement without waiting for it
@@ -17,11 +17,16 @@ import sys
 from impala.dbapi import connect
 
 host, port = sys.argv[1], int(sys.argv[2])
+login = {"auth_mechanism": "NOSASL"}
+if len(sys.argv) == 4:
+    login = {"auth_mechanism": "GSSAPI", "kerberos_service_name": "impala", "krb_host": sys.argv[3]}
+elif len(sys.argv) > 4:
+    login = {"auth_mechanism": "PLAIN", "user": sys.argv[3], "password": sys.argv[4]}
 open_ones = {}
 
 
 def new():
-    connection = connect(host=host, port=port, auth_mechanism="NOSASL")
+    connection = connect(host=host, port=port, **login)
     return connection, connection.cursor()
 
 

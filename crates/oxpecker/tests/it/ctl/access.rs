@@ -91,7 +91,7 @@ fn over_tls_the_gateway_is_verified() {
     let dir = TempDir::new();
     let authority = Authority::new(dir.join("ca"));
     let admin = admin_addr(&site);
-    let pair = authority.issue("admin", &[&admin.ip().to_string()]);
+    let pair = authority.issue("admin", &[&format!("IP:{}", admin.ip())]);
     let config = format!(
         "[admin]\nlisten = \"{admin}\"\nsocket = \"off\"\ntls_client = \"front\"\n\
          [profile.tls_client.front]\ncertificates = [{}]\n{}",

@@ -20,7 +20,7 @@ fn it_waits_for_what_runs_and_says_what_is_left() {
     let (site, _member) = one();
     let managed = Managed::start(&site);
     let mut clients = [connect(site.front()), connect(site.front())];
-    clients.each_mut().map(|client| client.check_echo(b"hello"));
+    clients.iter_mut().for_each(|client| client.check_echo(b"hello"));
     let out = managed.ok(&["drain", "m1"]);
     assert_eq!(out, "p/m1:21050 drains: 2 connections left\n");
     let mut command = managed.command(&["drain", "m1", "--wait"]);

@@ -39,7 +39,7 @@ fn it_shows_what_moves() {
     assert!(lines[0].starts_with("Oxpecker ") && lines[0].contains("2 members, 2 up"), "{screen}");
     assert!(lines[2].starts_with("Virtual Server"), "{screen}");
     assert!(lines[3].starts_with("v ") && lines[3].contains(" up "), "{screen}");
-    assert!(lines[23].starts_with("q quit  ? help"), "{screen}");
+    assert!(lines[23].starts_with("s sort: name  / filter  d drain"), "{screen}");
     let mut client = connect(watched.site.front());
     let moves = |screen: &str| {
         let line = screen.lines().find(|line| line.starts_with("v ")).unwrap_or("");
@@ -81,7 +81,7 @@ fn a_filter_and_an_order() {
     let mut watched = watched();
     watched.tty.type_keys("/m2\r");
     watched.tty.wait("one is left", |screen| {
-        screen.contains("only with `m2`") && !screen.contains("p/m1:21050")
+        screen.contains("/ filter: m2") && !screen.contains("p/m1:21050")
     });
     watched.tty.type_keys("\u{1b}");
     watched.tty.wait_text("p/m1:21050");
@@ -114,7 +114,8 @@ fn another_size_is_another_drawing() {
     for (columns, rows) in [(120, 40), (40, 10), (1, 1), (80, 24)] {
         watched.tty.resize(columns, rows);
     }
-    let last = |screen: &str| screen.lines().nth(23).is_some_and(|line| line.starts_with("q quit"));
+    let last =
+        |screen: &str| screen.lines().nth(23).is_some_and(|line| line.starts_with("s sort: name"));
     watched.tty.wait("it fills the screen again", last);
 }
 

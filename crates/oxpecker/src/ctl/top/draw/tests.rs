@@ -52,7 +52,7 @@ fn eighty_columns_show_everything() {
         lines.iter().any(|line| line.contains("hs2/coord-2:21050") && line.contains("draining")),
         "{screen}"
     );
-    assert!(lines[23].starts_with("q quit  ? help  / filter"), "{screen}");
+    assert!(lines[23].starts_with("s sort: name  / filter  d drain"), "{screen}");
 }
 
 #[test]
