@@ -89,7 +89,9 @@ fn content(app: &App, frame: &Frame<'_>) -> Markup {
         }
         View::Operations => operations(app, frame),
         View::Statements => {
-            work::statements(frame, &Listing { items: Vec::new(), truncated: false })
+            let all = app.control.top_statements(REMEMBERED_MAX).into_iter();
+            let list = cut(all.map(convert::statement), |s| asked.finds(&[&s.statement]));
+            work::statements(frame, &list)
         }
         View::Certificates => settings::certificates(frame, &certificates(app, frame)),
         View::Configuration => {
