@@ -279,8 +279,10 @@ pub(super) fn kill(options: &Kill) -> anyhow::Result<Exit> {
         }
     };
     let client = Client::new(&by_id.access)?;
-    client.delete(&Target::new(listing).then(&by_id.id))?;
-    screen::print(format!("{thing} {} ended\n", by_id.id))?;
+    let body = client.delete(&Target::new(listing).then(&by_id.id))?;
+    let ended: Ended = client.decode(&body)?;
+    let outcome = if ended.count > 0 { "ended" } else { "was over already" };
+    screen::print(format!("{thing} {} {outcome}\n", by_id.id))?;
     Ok(Exit::Fine)
 }
 
