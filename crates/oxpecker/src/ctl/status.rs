@@ -64,6 +64,7 @@ pub(super) fn render(status: &Status, screen: Screen) -> String {
         line("Unsaved", format!("{changes}; `oxpecker save` keeps them over a restart"));
     }
     let (user, role) = (words::clean(&status.user), words::clean(&status.role));
+    let user = if user.is_empty() { "not signed in".to_owned() } else { user };
     line("You", if role.is_empty() { user } else { format!("{user} ({role})") });
     out
 }

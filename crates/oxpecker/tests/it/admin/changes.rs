@@ -1,7 +1,8 @@
 //! Changes at run time, and who is said to have made them.
 
+use nix::sys::signal::Signal;
 use oxpecker_testkit::client::Talk;
-use oxpecker_testkit::{Member, connect, wait_until};
+use oxpecker_testkit::{Member, TempDir, connect, wait_until};
 
 use super::{Console, json, refusal};
 use crate::site::Site;
@@ -90,6 +91,39 @@ fn changes_are_saved_and_there_after_a_reload() {
     assert_eq!(console.get("/api/v1/status")["unsaved_changes"], 0);
     assert_eq!(console.http.send("POST", "/api/v1/reload", "").status, 204);
     assert_eq!(console.get("/api/v1/pools/p/members/m1:21050")["weight"], 7);
+}
+
+#[test]
+fn saved_changes_are_there_after_a_restart() {
+    let dir = TempDir::new();
+    let state = format!("state_file = \"{}\"", dir.join("state.toml").display());
+    let mut console = Console::new(&state);
+    let spare = console.site.member_addr(2).ip();
+    let ask = |console: &Console, method: &str, path: &str, body: &str| {
+        let reply = console.http.send(method, path, body);
+        assert!((200..300).contains(&reply.status), "{method} {path}: {}", reply.body);
+    };
+    let node = format!(r#"{{"name": "spare", "address": "{spare}"}}"#);
+    ask(&console, "POST", "/api/v1/nodes", &node);
+    ask(&console, "POST", "/api/v1/pools/p/members", r#"{"node": "spare", "port": 21050}"#);
+    let change = r#"{"admin_state": "draining", "weight": 7}"#;
+    ask(&console, "PATCH", "/api/v1/pools/p/members/m1:21050", change);
+    ask(&console, "POST", "/api/v1/save", "");
+    // After it was saved: this one is forgotten.
+    ask(&console, "PATCH", "/api/v1/pools/p/members/spare:21050", r#"{"weight": 9}"#);
+    console.gateway.signal(Signal::SIGINT);
+    assert_eq!(console.gateway.wait_exit(), 0);
+    console.gateway = console.site.start_with_admin();
+    let pool = console.get("/api/v1/pools/p");
+    let members: Vec<_> = pool["members"].as_array().unwrap().iter().collect();
+    let told = |at: usize| {
+        let member = members[at];
+        (&member["name"], &member["admin_state"], &member["weight"])
+    };
+    assert_eq!(members.len(), 2);
+    assert_eq!(told(0), (&"m1:21050".into(), &"draining".into(), &7.into()));
+    assert_eq!(told(1), (&"spare:21050".into(), &"enabled".into(), &1.into()));
+    assert_eq!(console.get("/api/v1/status")["unsaved_changes"], 0);
 }
 
 #[test]
