@@ -125,7 +125,9 @@ fn what_the_shell_says_is_understood() {
     assert!(facts(calls, "OpenSession").starts_with("OpenSession None None"));
     let statement = facts(calls, "ExecuteStatement");
     assert!(statement.contains("set all") && handle(&statement) == 1, "{statement}");
-    assert!(facts(calls, "FetchResults").ends_with("Some(8192)"));
+    // Rows, and no log.
+    let fetch = facts(calls, "FetchResults");
+    assert!(fetch.ends_with("Some(8192) false"), "{fetch}");
     let replies = "shell-hs2-noauth-fake.c1.s2c.bin";
     let opened = facts(replies, "OpenSession");
     assert!(handle(&opened) == 1 && opened.contains("lengths: 16, 16"), "{opened}");
