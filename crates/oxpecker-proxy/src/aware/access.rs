@@ -1,5 +1,6 @@
 //! Who a client is to coordinators, for calls on its behalf; and what a session remembers of that.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Weak};
 
 use super::http::{Request, Standing};
@@ -39,10 +40,12 @@ impl Access {
         }
     }
 
-    pub(super) fn login(&self) -> Option<&str> {
+    /// Who logged in, whatever calls claim.
+    pub(super) fn login(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::Plain(credentials) => Some(credentials.user()),
-            _ => None,
+            Self::Plain(credentials) => Some(credentials.user().into()),
+            Self::Http(request) => request.user().map(Into::into),
+            Self::Bare | Self::ClientOnly => None,
         }
     }
 

@@ -5,6 +5,8 @@
 //! and a line serves one identity only: the credentials and the target of its first request. With
 //! Kerberos only the client can make credentials; its cookies pass as they are.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use oxpecker_wire::scan::http::{self, Body, Framing, Head, HeadEnd};
 
 use super::link::{Broken, Inward, Link, Outward};
@@ -27,6 +29,9 @@ pub(crate) struct Request {
     standing: Standing,
     expects_continue: bool,
 }
+
+/// Scheme of HTTP's Basic authentication, RFC 7617.
+const BASIC: &[u8] = b"basic ";
 
 /// Whether another call may have the same around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +132,14 @@ impl Request {
     /// Whose line may carry it.
     pub(super) fn identity(&self) -> &[u8] {
         &self.identity
+    }
+
+    /// Whose password it carries; `None` without one, and for tokens.
+    pub(super) fn user(&self) -> Option<String> {
+        let request = http::request(&self.head).ok()?;
+        let mut lines = request.head.lines();
+        let (_, value) = lines.find(|(name, _)| name.eq_ignore_ascii_case(b"authorization"))?;
+        basic_user(value)
     }
 
     /// The client waits for leave to send its body. Asked once.
@@ -316,4 +329,30 @@ fn cookies_for(head: &Head<'_>, own: &[u8]) -> Vec<u8> {
         cookies.extend_from_slice(pair);
     }
     cookies
+}
+
+/// The name in the credentials of HTTP's Basic authentication.
+fn basic_user(authorization: &[u8]) -> Option<String> {
+    let (scheme, credentials) = authorization.split_at_checked(BASIC.len())?;
+    if !scheme.eq_ignore_ascii_case(BASIC) {
+        return None;
+    }
+    let credentials = BASE64_STANDARD.decode(credentials.trim_ascii()).ok()?;
+    let user = credentials.split(|&byte| byte == b':').next()?;
+    Some(String::from_utf8_lossy(user).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_is_who_logs_in() {
+        let user = |authorization: &str| basic_user(authorization.as_bytes());
+        assert_eq!(user("Basic YWxpY2U6c2VjcmV0OjE="), Some("alice".to_owned()));
+        assert_eq!(user("basic  YWxpY2U6 "), Some("alice".to_owned()));
+        for other in ["Bearer YWxpY2U6", "Basic ?", "Basic", "Negotiate YWxpY2U6", ""] {
+            assert_eq!(user(other), None, "{other}");
+        }
+    }
 }

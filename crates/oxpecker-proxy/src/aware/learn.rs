@@ -133,7 +133,8 @@ impl Memory {
 
     fn new_session(&self, id: Option<Id>, place: &Place, user: &str, do_as: &str) -> Arc<Session> {
         // Whoever logged in is who it is, whatever the call claims.
-        let user = self.access.login().unwrap_or(user);
+        let login = self.access.login();
+        let user = login.as_deref().unwrap_or(user);
         let whose = Whose {
             virtual_server: &self.policy.config.name,
             pool: &self.pool.config.name,
