@@ -62,7 +62,7 @@ fn an_orphaned_statement_runs_on_by_default() {
     let cluster = Plan::new(1).aware("").hs2("abandoned_timeout = \"1s\"").start();
     let mut client = cluster.sessions();
     client.ask("open a");
-    client.ask("start a select sleep(4000)");
+    client.ask("start a select sleep(600000)");
     wait_executing(&cluster.coordinators[0], 1);
     drop(client);
     // Longer than the timeout, and than it takes to look.
