@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -72,7 +73,12 @@ fn write(output: Option<&Path>, imported: &Import) -> anyhow::Result<()> {
     let Some(output) = output else {
         return Ok(io::stdout().lock().write_all(imported.text.as_bytes())?);
     };
-    fs::write(output, &imported.text)
+    // It may hold the password of a statistics page.
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o640);
+    options
+        .open(output)
+        .and_then(|mut file| file.write_all(imported.text.as_bytes()))
         .with_context(|| format!("failed to write {}", output.display()))
 }
 
