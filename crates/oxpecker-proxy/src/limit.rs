@@ -16,8 +16,7 @@ pub(crate) struct Limit {
     total: AtomicU64,
     /// The total at the last reset.
     total_before: AtomicU64,
-    waiting: AtomicU32,
-    freed: Notify,
+    line: Line,
 }
 
 impl Limit {
@@ -28,15 +27,14 @@ impl Limit {
             peak: AtomicU32::new(0),
             total: AtomicU64::new(0),
             total_before: AtomicU64::new(0),
-            waiting: AtomicU32::new(0),
-            freed: Notify::new(),
+            line: Line::new(),
         }
     }
 
     /// A lower limit cuts nobody; it holds back newcomers until enough have left.
     pub(crate) fn set_max(&self, max: u32) {
-        self.max.store(max, Ordering::Release);
-        self.freed.notify_waiters();
+        self.max.store(max, Ordering::SeqCst);
+        self.line.first_may_try();
     }
 
     pub(crate) fn open(&self) -> u32 {
@@ -67,9 +65,14 @@ impl Limit {
         self.max.load(Ordering::Acquire)
     }
 
+    /// A place, if there is one that nobody waits for.
     pub(crate) fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
+        if self.line.is_empty() { self.take() } else { None }
+    }
+
+    fn take(self: &Arc<Self>) -> Option<Permit> {
         let mut open = self.open.load(Ordering::SeqCst);
-        while open < self.max.load(Ordering::Acquire) {
+        while open < self.max.load(Ordering::SeqCst) {
             match self.open.compare_exchange_weak(
                 open,
                 open + 1,
@@ -87,15 +90,15 @@ impl Limit {
         None
     }
 
-    /// Waits until there is room. Cancel safe.
+    /// Waits for its turn, and until there is room. Cancel safe.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Permit {
-        let _waiting = Waiting::enter(&self.waiting);
+        let _waiting = self.line.enter();
+        let first = self.line.first().await;
         loop {
-            let freed = self.freed.notified();
-            if let Some(permit) = self.try_acquire() {
+            if let Some(permit) = self.take() {
                 return permit;
             }
-            freed.await;
+            first.may_try().await;
         }
     }
 }
@@ -114,36 +117,69 @@ impl Drop for Permit {
     fn drop(&mut self) {
         // One order with the waiter's "I wait" and "is there room?": one of the two sees the other.
         self.0.open.fetch_sub(1, Ordering::SeqCst);
-        if self.0.waiting.load(Ordering::SeqCst) > 0 {
-            self.0.freed.notify_one();
+        self.0.line.first_may_try();
+    }
+}
+
+/// Those who wait for a place, in order of arrival.
+///
+/// Only the first in line tries to get one, so nobody is overtaken, and a wake-up is never spent
+/// on somebody who finds the place taken.
+#[derive(Debug)]
+struct Line {
+    waiting: AtomicU32,
+    first: Semaphore,
+    freed: Notify,
+}
+
+impl Line {
+    fn new() -> Self {
+        Self { waiting: AtomicU32::new(0), first: Semaphore::new(1), freed: Notify::new() }
+    }
+
+    fn enter(&self) -> Waiting<'_> {
+        Waiting::enter(&self.waiting)
+    }
+
+    fn waiting(&self) -> u32 {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.waiting() == 0
+    }
+
+    /// Waits to be the first in line, and is it until the returned value drops. Cancel safe.
+    async fn first(&self) -> First<'_> {
+        First { line: self, _permit: self.first.acquire().await.ok() }
+    }
+
+    /// There may be a place now.
+    fn first_may_try(&self) {
+        if !self.is_empty() {
+            self.freed.notify_one();
         }
     }
 }
 
 /// Connections that wait, in order of arrival, because every usable member of a pool is full.
-///
-/// Only the first in line tries to get a member, so nobody is overtaken.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    waiting: AtomicU32,
+    line: Line,
     /// The most that waited at once since the last reset.
     peak: AtomicU32,
     /// Those that waited and got a member, ever, and their summed time.
     served: AtomicU64,
     micros: AtomicU64,
-    first: Semaphore,
-    freed: Notify,
 }
 
 impl Default for Queue {
     fn default() -> Self {
         Self {
-            waiting: AtomicU32::new(0),
+            line: Line::new(),
             peak: AtomicU32::new(0),
             served: AtomicU64::new(0),
             micros: AtomicU64::new(0),
-            first: Semaphore::new(1),
-            freed: Notify::new(),
         }
     }
 }
@@ -155,8 +191,8 @@ pub(crate) struct QueueFull;
 impl Queue {
     /// A place in the queue, and how many are ahead.
     pub(crate) fn enter(&self, max: u32) -> Result<(Waiting<'_>, u32), QueueFull> {
-        let waiting = Waiting::enter(&self.waiting);
-        let ahead = self.waiting.load(Ordering::Acquire) - 1;
+        let waiting = self.line.enter();
+        let ahead = self.line.waiting() - 1;
         if ahead >= max {
             return Err(QueueFull);
         }
@@ -186,30 +222,28 @@ impl Queue {
     }
 
     pub(crate) fn waiting(&self) -> u32 {
-        self.waiting.load(Ordering::Acquire)
+        self.line.waiting()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) == 0
+        self.line.is_empty()
     }
 
     /// Waits to be the first in line, and is it until the returned value drops. Cancel safe.
     pub(crate) async fn first(&self) -> First<'_> {
-        First { queue: self, _permit: self.first.acquire().await.ok() }
+        self.line.first().await
     }
 
     /// A member has room for one more, or came back.
     pub(crate) fn first_may_try(&self) {
-        if !self.is_empty() {
-            self.freed.notify_one();
-        }
+        self.line.first_may_try();
     }
 }
 
 /// The first in line. Whoever is next becomes the first, and tries at once, when this drops.
 #[derive(Debug)]
 pub(crate) struct First<'a> {
-    queue: &'a Queue,
+    line: &'a Line,
     /// `None` cannot be: the semaphore is never closed.
     _permit: Option<SemaphorePermit<'a>>,
 }
@@ -217,7 +251,7 @@ pub(crate) struct First<'a> {
 impl First<'_> {
     /// Waits for a reason to try again; one that came before the call counts.
     pub(crate) async fn may_try(&self) {
-        self.queue.freed.notified().await;
+        self.line.freed.notified().await;
     }
 }
 
@@ -234,6 +268,60 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn a_newcomer_does_not_overtake_those_who_wait() {
+        let limit = Arc::new(Limit::new(1));
+        let mut now = Context::from_waker(Waker::noop());
+        let place = limit.try_acquire().unwrap();
+        let mut first = pin!(limit.acquire());
+        let mut second = pin!(limit.acquire());
+        assert!(first.as_mut().poll(&mut now).is_pending());
+        assert!(second.as_mut().poll(&mut now).is_pending());
+        drop(place);
+        assert!(limit.try_acquire().is_none(), "the first in line has not been asked yet");
+        assert!(second.as_mut().poll(&mut now).is_pending(), "nor has it taken the place");
+        let Poll::Ready(place) = first.as_mut().poll(&mut now) else { panic!("it was its turn") };
+        assert!(second.as_mut().poll(&mut now).is_pending());
+        drop(place);
+        assert!(second.as_mut().poll(&mut now).is_ready());
+        assert!(limit.try_acquire().is_some(), "nobody waits, and the place is free");
+    }
+
+    /// Two places that come free before anybody looks serve two, not one.
+    #[test]
+    fn every_place_that_comes_free_is_used() {
+        let limit = Arc::new(Limit::new(2));
+        let mut now = Context::from_waker(Waker::noop());
+        let places = [limit.try_acquire(), limit.try_acquire()];
+        let mut waiting = [Box::pin(limit.acquire()), Box::pin(limit.acquire())];
+        let mut ask = || waiting.each_mut().map(|one| one.as_mut().poll(&mut now).is_ready());
+        assert_eq!(ask(), [false, false]);
+        drop(places);
+        assert_eq!(ask(), [true, true]);
+    }
+
+    #[test]
+    fn whoever_stops_waiting_holds_up_nobody() {
+        let limit = Arc::new(Limit::new(1));
+        let mut now = Context::from_waker(Waker::noop());
+        let place = limit.try_acquire();
+        let mut gone = Box::pin(limit.acquire());
+        let mut next = pin!(limit.acquire());
+        assert!(gone.as_mut().poll(&mut now).is_pending());
+        assert!(next.as_mut().poll(&mut now).is_pending());
+        drop(place);
+        drop(gone);
+        assert!(next.as_mut().poll(&mut now).is_ready());
     }
 }
