@@ -44,6 +44,8 @@ pub enum Fault {
     TooDeep,
     /// The length of a SASL frame is beyond what any peer sends.
     FrameTooLong(u32),
+    /// Of two handles in one place a reader may take either.
+    TwoHandles,
 }
 
 impl fmt::Display for Fault {
@@ -56,6 +58,7 @@ impl fmt::Display for Fault {
             Self::NegativeLength(length) => write!(f, "negative Thrift length {length}"),
             Self::TooDeep => write!(f, "Thrift structs nest deeper than {}", walker::DEPTH_MAX),
             Self::FrameTooLong(length) => write!(f, "a SASL frame of {length} bytes"),
+            Self::TwoHandles => f.write_str("two handles where one belongs"),
         }
     }
 }

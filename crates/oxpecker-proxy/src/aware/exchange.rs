@@ -19,7 +19,7 @@ use super::learn::Memory;
 use super::line::{Credentials, Line};
 use super::link::{Broken, Link, PumpError, pump};
 use super::pass::Failed;
-use super::reach::{LOST_IN_MID_CALL, Refusal};
+use super::reach::{LOST_IN_MID_CALL, Refusal, Unreached};
 use super::route::{self, Target};
 use super::tags::Tags;
 use crate::connection::Session;
@@ -293,13 +293,13 @@ impl<'a> Exchange<'a> {
         let unknown = route::refusal_of(self.calls.call());
         let hangs = self.session.pool.config.service_down != ServiceDown::None
             && self.session.worker.shared.balancer().is_down(member.id);
-        let alive = if hangs { Err(None) } else { self.line_to(member).await? };
-        match (unknown, alive) {
-            (_, Ok(_)) | (None, Err(_)) => Ok(Refusal::link(LOST_IN_MID_CALL)),
-            (Some(text), Err(_)) => {
+        let reached = if hangs { Err(Unreached::Gone) } else { self.line_to(member).await? };
+        match (unknown, reached) {
+            (Some(text), Err(Unreached::Gone)) => {
                 self.memory.coordinator_lost(self.calls.call());
                 Ok(Refusal::general(text))
             }
+            _ => Ok(Refusal::link(LOST_IN_MID_CALL)),
         }
     }
 

@@ -32,7 +32,9 @@ pub(super) struct Follow<'a> {
     down: Frames,
     /// The server's part of the negotiation; `None` when it is over.
     negotiation: Option<Negotiation>,
-    /// A whole call was seen whose reply has not ended.
+    /// Calls whose replies have not ended.
+    unanswered: u32,
+    /// The last of them is what `calls` holds.
     waits: bool,
     /// Nothing can be read any more.
     blind: bool,
@@ -57,6 +59,7 @@ impl<'a> Follow<'a> {
             up: Frames::default(),
             down: Frames::default(),
             negotiation: Some(Negotiation::default()),
+            unanswered: 0,
             waits: false,
             blind: false,
         }
@@ -78,7 +81,8 @@ impl<'a> Follow<'a> {
             self.up.took(count);
             while !payload.is_empty() {
                 if self.waits {
-                    // The last call was kept for its reply, which a client must have had by now.
+                    // The last call was kept for its reply, which a client must have had by now. Of
+                    // calls that are sent before it, only the last is kept.
                     self.waits = false;
                     self.calls.reset();
                 }
@@ -98,6 +102,7 @@ impl<'a> Follow<'a> {
         if progress == Progress::End {
             if self.calls.call().expects_reply() {
                 self.waits = true;
+                self.unanswered = self.unanswered.saturating_add(1);
                 self.memory.called();
             } else {
                 self.calls.reset();
@@ -134,7 +139,8 @@ impl<'a> Follow<'a> {
     }
 
     fn reply_ended(&mut self) {
-        if self.waits {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        if self.waits && self.unanswered == 0 {
             let (call, reply) = (self.calls.call(), self.replies.reply());
             self.memory.learn(call, reply, self.replies.position(), &self.place);
             self.memory.note_results(call, reply);
@@ -189,7 +195,7 @@ impl Watch for Follow<'_> {
     }
 
     fn is_busy(&self) -> bool {
-        self.waits || self.memory.has_open_operations()
+        self.unanswered > 0 || self.memory.has_open_operations()
     }
 
     fn saw(&mut self, way: Way, bytes: &[u8]) {

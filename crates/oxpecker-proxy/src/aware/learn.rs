@@ -20,7 +20,7 @@ use super::access::Access;
 use super::http::Request;
 use super::place::Place;
 use super::registry::{
-    Asked, Canceller, NO_ID, Operation, OperationEnd, Secret, Session, Use, Whose,
+    Asked, Canceller, NO_ID, Operation, OperationEnd, Secret, Session, Use, Whose, is_held,
 };
 use super::route::Known;
 use crate::connection;
@@ -55,11 +55,7 @@ pub(super) struct Memory {
 
 impl Known for Memory {
     fn session(&self, id: Id) -> Option<Place> {
-        let known = self.uses.iter().rev().find(|known| known.session().id == Some(id));
-        match known {
-            Some(known) => Some(known.session().place.clone()),
-            None => self.shared.sessions.session(id).map(|session| session.place.clone()),
-        }
+        self.find_session(id).map(|session| session.place.clone())
     }
 
     fn operation(&self, id: Id) -> Option<Place> {
@@ -97,13 +93,24 @@ impl Memory {
 
     /// Sessions at this coordinator that nobody uses once this connection is gone.
     pub(super) fn left_behind(&self, place: &Place) -> Vec<Arc<Session>> {
-        let theirs = |known: &&Use| known.session().place == *place && known.is_last();
+        let theirs = |known: &&Use| {
+            let session = known.session();
+            session.id.is_some() && session.place == *place && known.is_last()
+        };
         self.uses.iter().filter(theirs).map(|known| Arc::clone(known.session())).collect()
     }
 
     /// A call came.
     pub(super) fn called(&mut self) {
         self.called = Instant::now();
+    }
+
+    fn find_session(&self, id: Id) -> Option<Arc<Session>> {
+        let known = self.uses.iter().rev().find(|known| known.session().id == Some(id));
+        match known {
+            Some(known) => Some(Arc::clone(known.session())),
+            None => self.shared.sessions.session(id),
+        }
     }
 
     fn find_operation(&self, id: Id) -> Option<Arc<Operation>> {
@@ -121,14 +128,21 @@ impl Memory {
 
     /// A search found whose handle it is.
     pub(super) fn found(&mut self, id: Id, secret: Secret, is_operation: bool, place: &Place) {
-        let session = self.new_session((!is_operation).then_some(id), place, "", "");
         if is_operation {
-            let operation = Operation::new(id, session, Some(secret), self.asked_before());
-            self.shared.sessions.began(&Arc::new(operation));
+            self.found_operation(id, Some(secret), place);
         } else {
+            let session = self.new_session(Some(id), place, "", "");
             session.note_secret(Some(secret));
             self.shared.sessions.opened(&session);
         }
+    }
+
+    /// An operation whose begin, and whose session, this gateway did not see.
+    fn found_operation(&mut self, id: Id, secret: Option<Secret>, place: &Place) -> Arc<Operation> {
+        let session = self.new_session(None, place, "", "");
+        let operation = Arc::new(Operation::new(id, session, secret, self.asked_before()));
+        self.shared.sessions.began(&operation);
+        operation
     }
 
     fn new_session(&self, id: Option<Id>, place: &Place, user: &str, do_as: &str) -> Arc<Session> {
@@ -188,35 +202,63 @@ impl Memory {
     }
 
     /// The call was answered by `place`; its reply had so many bytes.
+    ///
+    /// Nothing is believed of a session or operation but what its coordinator has confirmed for
+    /// this connection.
     pub(super) fn learn(&mut self, call: &Call, reply: &Reply, bytes: u64, place: &Place) {
-        let method = call.method();
-        let succeeded = !reply.is_error();
+        if !reply.answers(call) {
+            return;
+        }
         match call.names() {
             Names::Nothing => self.learn_new(call, reply, place),
-            Names::Session | Names::Unknown => {
-                let Some(id) = call.handle().and_then(Handle::id) else { return };
-                self.use_session(id);
-                if succeeded && call.names() == Names::Session {
-                    self.note(id, call.handle().and_then(Secret::of));
-                }
-                if method == Method::CloseSession && succeeded {
-                    self.uses.retain(|known| known.session().id != Some(id));
-                    self.shared.sessions.closed(id, OperationEnd::SessionClosed);
-                } else if method.makes_operation() {
-                    let session = self.shared.sessions.session(id);
-                    let session =
-                        session.unwrap_or_else(|| self.new_session(Some(id), place, "", ""));
-                    self.begin(call, reply, reply.handle(), session);
-                }
-            }
+            Names::Session | Names::Unknown => self.learn_session(call, reply, place),
             Names::Operation | Names::OperationAndSession => {
-                let Some(id) = call.handle().and_then(Handle::id) else { return };
-                self.learn_operation(id, method, reply, bytes);
+                let Some(handle) = call.handle() else { return };
+                let Some(id) = handle.id() else { return };
+                self.learn_operation(id, Secret::of(handle), call.method(), reply, bytes, place);
             }
             Names::Query | Names::QueryId => {
                 let Some(id) = Id::parse(call.query_id.kept()) else { return };
-                self.learn_operation(id, method, reply, bytes);
+                self.learn_operation(id, None, call.method(), reply, bytes, place);
             }
+        }
+    }
+
+    fn learn_session(&mut self, call: &Call, reply: &Reply, place: &Place) {
+        let Some(handle) = call.handle() else { return };
+        let Some(id) = handle.id() else { return };
+        let (method, secret) = (call.method(), Secret::of(handle));
+        let was_accepted = !reply.is_error();
+        let session = match self.find_session(id) {
+            Some(session) if is_held(session.secret(), secret, was_accepted) => session,
+            // Of a method that is not known nobody can say what it names.
+            _ if call.names() == Names::Unknown || method == Method::CloseSession => return,
+            known => {
+                // Not the session that is known by this name: what is told of it is told of whoever
+                // called.
+                let session = self.new_session(Some(id), place, "", "");
+                if !was_accepted {
+                    if method.makes_operation() {
+                        self.refused(call, reply, session);
+                    }
+                    return;
+                }
+                session.note_secret(secret);
+                if known.is_none() {
+                    self.shared.sessions.opened(&session);
+                }
+                session
+            }
+        };
+        self.use_session(&session);
+        if was_accepted && call.names() == Names::Session {
+            self.note(&session, secret);
+        }
+        if method == Method::CloseSession && was_accepted {
+            self.uses.retain(|known| known.session().id != Some(id));
+            self.shared.sessions.closed(id, OperationEnd::SessionClosed);
+        } else if method.makes_operation() {
+            self.begin(call, reply, reply.handle(), session);
         }
     }
 
@@ -274,10 +316,30 @@ impl Memory {
         }
     }
 
-    fn learn_operation(&mut self, id: Id, method: Method, reply: &Reply, bytes: u64) {
-        let Some(operation) = self.find_operation(id) else { return };
-        if let Some(id) = operation.session.id {
-            self.use_session(id);
+    fn learn_operation(
+        &mut self,
+        id: Id,
+        secret: Option<Secret>,
+        method: Method,
+        reply: &Reply,
+        bytes: u64,
+        place: &Place,
+    ) {
+        let was_accepted = !reply.is_error();
+        let operation = match self.find_operation(id) {
+            Some(operation) => operation,
+            // It began elsewhere, and is under way.
+            None if was_accepted && method.asks_for_progress() => {
+                self.found_operation(id, secret, place)
+            }
+            None => return,
+        };
+        let is_own = self.own.as_ref().is_some_and(|own| Arc::ptr_eq(own, &operation.session));
+        if !is_held(operation.secret, secret, was_accepted || is_own) {
+            return;
+        }
+        if operation.secret.is_some() {
+            self.use_session(&operation.session);
         }
         if reply.is_error() && answer::is_unknown_handle(reply.error.kept()) {
             // Over without our doing: cancelled for idleness, or its coordinator began anew.
@@ -285,8 +347,8 @@ impl Memory {
             self.shared.sessions.ended(&operation, OperationEnd::Failed);
             return;
         }
-        if let (Some(id), false) = (operation.session.id, reply.is_error()) {
-            self.note(id, None);
+        if was_accepted {
+            self.note(&operation.session, None);
         }
         match method {
             Method::FetchResults | Method::fetch => {
@@ -315,17 +377,26 @@ impl Memory {
 
     /// The coordinator of what a call names is gone, and all it had with it.
     pub(super) fn coordinator_lost(&mut self, call: &Call) {
-        let id = match call.names() {
-            Names::Query | Names::QueryId => Id::parse(call.query_id.kept()),
-            _ => call.handle().and_then(Handle::id),
+        let (id, secret) = match call.names() {
+            Names::Query | Names::QueryId => (Id::parse(call.query_id.kept()), None),
+            _ => {
+                let handle = call.handle();
+                (handle.and_then(Handle::id), handle.and_then(Secret::of))
+            }
         };
         let Some(id) = id else { return };
         let sessions = &self.shared.sessions;
-        if let Some(operation) = self.find_operation(id) {
+        if let Some(operation) = self.find_operation(id)
+            && is_held(operation.secret, secret, true)
+        {
             sessions.ended(&operation, OperationEnd::CoordinatorLost);
         }
-        self.uses.retain(|known| known.session().id != Some(id));
-        sessions.closed(id, OperationEnd::CoordinatorLost);
+        if let Some(session) = self.find_session(id)
+            && is_held(session.secret(), secret, true)
+        {
+            self.uses.retain(|known| known.session().id != Some(id));
+            sessions.closed(id, OperationEnd::CoordinatorLost);
+        }
     }
 
     /// With a Beeswax connection its session ends.
@@ -336,24 +407,21 @@ impl Memory {
     }
 
     /// A coordinator has believed that this connection may use the session.
-    fn note(&mut self, id: Id, secret: Option<Secret>) {
-        let known = self.uses.iter_mut().find(|known| known.session().id == Some(id));
+    fn note(&mut self, session: &Arc<Session>, secret: Option<Secret>) {
+        let known = self.uses.iter_mut().find(|known| Arc::ptr_eq(known.session(), session));
         if let Some(known) = known
             && !known.is_noted
         {
             known.is_noted = true;
-            known.session().note_access(&self.access);
-            known.session().note_secret(secret);
+            session.note_access(&self.access);
+            session.note_secret(secret);
         }
     }
 
-    fn use_session(&mut self, id: Id) {
-        if let Some(at) = self.uses.iter().position(|known| known.session().id == Some(id)) {
-            self.uses[at].touch();
-            return;
-        }
-        if let Some(session) = self.shared.sessions.session(id) {
-            self.add_use(&session);
+    fn use_session(&mut self, session: &Arc<Session>) {
+        match self.uses.iter().find(|known| Arc::ptr_eq(known.session(), session)) {
+            Some(known) => known.touch(),
+            None => self.add_use(session),
         }
     }
 

@@ -94,6 +94,8 @@ impl Exchange<'_> {
         let (call, reply) = (self.calls.call(), self.replies.reply());
         self.memory.learn(call, reply, self.replies.position(), &self.lines[index].place);
         self.lines[index].debt = Debt::Nothing;
+        // Another call's reply: who knows what comes next.
+        self.lines[index].is_spent |= !reply.answers(call);
         self.memory.note_results(call, reply);
         if self.dialect == Dialect::Beeswax && self.memory.has_own_session() {
             // Its session ends with its coordinator.

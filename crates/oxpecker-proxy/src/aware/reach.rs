@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use oxpecker_wire::answer;
 use oxpecker_wire::scan::ReplyScanner;
+use oxpecker_wire::scan::call::Call;
 use oxpecker_wire::scan::handle::{ID_BYTES, Id};
 use oxpecker_wire::scan::method::Names;
 use tokio::time::timeout;
@@ -53,6 +54,27 @@ impl Refusal {
     }
 }
 
+/// What a call hears whose coordinator is gone.
+fn gone(call: &Call) -> Refusal {
+    let text = route::refusal_of(call);
+    text.map_or_else(|| Refusal::link(LOST_IN_MID_CALL), Refusal::general)
+}
+
+/// Why there is no line to a coordinator.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreached {
+    #[error("{0}")]
+    Login(LoginError),
+    /// This says nothing of the coordinator.
+    #[error("the gateway has no resources left for a connection to the coordinator")]
+    NoResources,
+    /// It may well live, behind another virtual server or gateway.
+    #[error("the coordinator is not configured here")]
+    NotHere,
+    #[error("the coordinator cannot be reached")]
+    Gone,
+}
+
 impl Exchange<'_> {
     /// The line a call goes over. The inner error is for the client.
     pub(super) async fn line_for(
@@ -78,18 +100,18 @@ impl Exchange<'_> {
                 tags.and_then(|tags| tags.find(*mark, places))
             }
         };
-        let lost = match member {
+        let reached = match member {
             Some(member) => self.line_to(member).await?,
-            None => Err(None),
+            None => Err(Unreached::NotHere),
         };
-        Ok(match lost {
+        Ok(match reached {
             Ok(index) => Ok(index),
-            Err(Some(refused)) => Err(Refusal::link(format!("{refused}\n"))),
-            Err(None) => {
+            Err(Unreached::NotHere) => Err(gone(self.calls.call())),
+            Err(Unreached::Gone) => {
                 self.memory.coordinator_lost(self.calls.call());
-                let text = route::refusal_of(self.calls.call());
-                Err(text.map_or_else(|| Refusal::link(LOST_IN_MID_CALL), Refusal::general))
+                Err(gone(self.calls.call()))
             }
+            Err(unreached) => Err(Refusal::link(format!("{unreached}\n"))),
         })
     }
 
@@ -126,21 +148,22 @@ impl Exchange<'_> {
         }
     }
 
-    /// A line to this member, the one there is or a new one. The inner error: it refused the
-    /// client, in words, or it cannot be reached.
+    /// A line to this member, the one there is or a new one.
     pub(super) async fn line_to(
         &mut self,
         member: Arc<MemberState>,
-    ) -> Result<Result<usize, Option<LoginError>>, Close> {
+    ) -> Result<Result<usize, Unreached>, Close> {
         let fits = |line: &Line| line.member.id == member.id && self.may_use(line);
         let known = self.lines.iter().position(fits);
         if let Some(index) = known.and_then(|index| self.live(index)) {
             return Ok(Ok(index));
         }
         match Line::to(self.session, member, &self.client).await {
-            Ok(line) => Ok(self.add(line).await.map_err(Some)),
+            Ok(line) => Ok(self.add(line).await.map_err(Unreached::Login)),
             Err(Close::ClientGoneEarly) => Err(Close::ClientGoneEarly),
-            Err(_) => Ok(Err(None)),
+            Err(Close::NoResources) => Ok(Err(Unreached::NoResources)),
+            Err(Close::NoUsableMember) => Ok(Err(Unreached::NotHere)),
+            Err(_) => Ok(Err(Unreached::Gone)),
         }
     }
 

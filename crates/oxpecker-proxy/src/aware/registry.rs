@@ -24,7 +24,7 @@ use super::abandoned::KEPT_LINES_MAX;
 use super::query_record;
 use crate::log::Log;
 pub(crate) use operation::{Asked, NO_ID, Operation};
-pub(crate) use session::{Secret, Session, Use, Whose};
+pub(crate) use session::{Secret, Session, Use, Whose, is_held};
 pub use top::StatementView;
 pub use view::{Canceller, OperationEnd, OperationView, SessionView};
 
@@ -219,16 +219,18 @@ impl Registry {
         }
     }
 
-    /// To be called every few seconds: forgets sessions that nobody uses any more.
+    /// To be called every few seconds: forgets sessions that nobody uses any more, and what was
+    /// found of sessions that never were known.
     pub(crate) fn expire(&self) {
         for shard in &self.shards {
-            let gone: Vec<_> = lock(shard)
-                .sessions
-                .extract_if(|_, session| session.is_forgotten())
-                .map(|(_, session)| session)
-                .collect();
-            for session in gone {
-                self.end_operations(&session, OperationEnd::Abandoned);
+            let gone: Vec<_> = {
+                let mut shard = lock(shard);
+                shard.sessions.retain(|_, session| !session.is_forgotten());
+                let operations = shard.operations.values();
+                operations.filter(|operation| operation.is_forgotten()).cloned().collect()
+            };
+            for operation in gone {
+                self.ended(&operation, OperationEnd::Abandoned);
             }
         }
     }

@@ -16,8 +16,9 @@ const QUERY_ID_BYTES_MAX: usize = 64;
 /// Names of configuration keys that matter here are shorter.
 const KEY_BYTES_MAX: usize = 64;
 
-/// Who the session shall work for, as OpenSession's configuration says. Keys know no case.
-const DO_AS_KEYS: [&str; 2] = ["impala.doas.user", "hive.server2.proxy.user"];
+/// Who the session shall work for, as OpenSession's configuration says. Keys know no case. Hive's
+/// `hive.server2.proxy.user` means nothing to Impala.
+const DO_AS_KEY: &[u8] = b"impala.doas.user";
 
 /// What is known of a call. All there is to its head is known when the scanner says
 /// [`Progress::Head`]; the statement of ExecuteStatement comes behind.
@@ -43,6 +44,7 @@ pub struct Call {
     at: usize,
     is_value: bool,
     head_is_over: bool,
+    has_two_handles: bool,
 }
 
 impl Call {
@@ -59,8 +61,10 @@ impl Call {
         self.header.as_ref()
     }
 
+    /// Servers answer by the method, not by the kind of message: also a call that says that it wants
+    /// no answer.
     pub fn expects_reply(&self) -> bool {
-        self.header.as_ref().is_some_and(|header| header.kind == MessageKind::Call)
+        self.header.is_some() && self.method != Method::clean
     }
 
     /// The handle in field 1.1; [`Call::names`] says whether of a session or an operation.
@@ -85,6 +89,7 @@ impl Call {
         self.rows_max = None;
         self.fetches_log = false;
         self.head_is_over = false;
+        self.has_two_handles = false;
     }
 
     fn begin(&mut self, header: Header, header_bytes: u64) {
@@ -124,22 +129,27 @@ impl Visitor for Call {
         self.at = 0;
         let at = self.header_bytes + at;
         let names = self.names();
-        match (path, names) {
+        let two_handles = match (path, names) {
             (GUID, _) => self.first.get_or_insert(Handle::EMPTY).begin_guid(length),
             (SECRET, _) => self.first.get_or_insert(Handle::EMPTY).begin_secret(length, at),
             (SECOND_GUID, Names::OperationAndSession) => {
-                self.second.get_or_insert(Handle::EMPTY).begin_guid(length);
+                self.second.get_or_insert(Handle::EMPTY).begin_guid(length)
             }
             (SECOND_SECRET, Names::OperationAndSession) => {
-                self.second.get_or_insert(Handle::EMPTY).begin_secret(length, at);
+                self.second.get_or_insert(Handle::EMPTY).begin_secret(length, at)
             }
             (CONFIGURATION, _) if self.method == Method::OpenSession => {
                 if !self.is_value {
                     self.key.clear();
+                } else if self.is_do_as() {
+                    self.do_as.clear();
                 }
+                false
             }
-            _ => return self.window(path).is_some(),
-        }
+            // Of two, servers take the last.
+            _ => return self.window(path).map(Window::clear).is_some(),
+        };
+        self.has_two_handles |= two_handles;
         true
     }
 
@@ -167,12 +177,8 @@ impl Visitor for Call {
                 }
             }
             CONFIGURATION if !self.is_value => self.key.push(bytes),
-            CONFIGURATION => {
-                let key = self.key.kept();
-                if DO_AS_KEYS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(key)) {
-                    self.do_as.push(bytes);
-                }
-            }
+            CONFIGURATION if self.is_do_as() => self.do_as.push(bytes),
+            CONFIGURATION => {}
             _ => {
                 if let Some(window) = self.window(path) {
                     window.push(bytes);
@@ -188,6 +194,9 @@ impl Visitor for Call {
     }
 
     fn ended(&mut self, path: Path) -> bool {
+        if self.has_two_handles {
+            return true;
+        }
         if path == CONFIGURATION {
             self.is_value = !self.is_value;
         }
@@ -210,6 +219,10 @@ impl Visitor for Call {
 }
 
 impl Call {
+    fn is_do_as(&self) -> bool {
+        self.key.kept().eq_ignore_ascii_case(DO_AS_KEY)
+    }
+
     /// Where a string that is no part of a handle is kept.
     fn window(&mut self, path: Path) -> Option<&mut Window> {
         match (self.method, path) {
@@ -257,6 +270,7 @@ impl CallScanner {
                 at: 0,
                 is_value: false,
                 head_is_over: false,
+                has_two_handles: false,
             },
             position: 0,
             head_was_said: false,
@@ -291,6 +305,9 @@ impl CallScanner {
             used = count;
             self.position += count as u64;
             let Some(header) = header else { return Ok((used, Progress::More)) };
+            if !matches!(header.kind, MessageKind::Call | MessageKind::Oneway) {
+                return Err(Fault::MessageKind(header.kind as u8));
+            }
             self.call.begin(header, self.position);
             if self.call.head_is_over {
                 self.head_was_said = true;
@@ -300,6 +317,9 @@ impl CallScanner {
         let count = self.walker.feed(&bytes[used..], &mut self.call)?;
         used += count;
         self.position += count as u64;
+        if self.call.has_two_handles {
+            return Err(Fault::TwoHandles);
+        }
         let over = self.walker.is_done();
         if !self.head_was_said && (over || self.call.head_is_over) {
             self.head_was_said = true;

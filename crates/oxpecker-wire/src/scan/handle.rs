@@ -53,6 +53,8 @@ pub struct Handle {
     secret_length: u32,
     /// Where the secret's length field is, in bytes from the begin of the message.
     pub secret_at: u64,
+    has_guid: bool,
+    has_secret: bool,
 }
 
 impl Handle {
@@ -62,6 +64,8 @@ impl Handle {
         secret: [0; SECRET_BYTES_MAX],
         secret_length: 0,
         secret_at: 0,
+        has_guid: false,
+        has_secret: false,
     };
 
     /// `None` when it has not the length that ids have.
@@ -79,13 +83,17 @@ impl Handle {
         (self.guid_length, self.secret_length)
     }
 
-    pub(super) fn begin_guid(&mut self, length: u32) {
+    /// True: there was one before.
+    pub(super) fn begin_guid(&mut self, length: u32) -> bool {
         self.guid_length = length;
+        std::mem::replace(&mut self.has_guid, true)
     }
 
-    pub(super) fn begin_secret(&mut self, length: u32, at: u64) {
+    /// True: there was one before.
+    pub(super) fn begin_secret(&mut self, length: u32, at: u64) -> bool {
         self.secret_length = length;
         self.secret_at = at;
+        std::mem::replace(&mut self.has_secret, true)
     }
 
     pub(super) fn guid_part(&mut self, at: usize, bytes: &[u8]) {

@@ -145,6 +145,11 @@ impl Method {
         )
     }
 
+    /// HiveServer2: what clients call until an operation is over.
+    pub fn asks_for_progress(self) -> bool {
+        matches!(self, Self::GetOperationStatus | Self::FetchResults)
+    }
+
     /// Asking the same coordinator twice is as good as once.
     pub fn may_be_repeated(self) -> bool {
         matches!(

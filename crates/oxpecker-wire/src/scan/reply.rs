@@ -1,5 +1,6 @@
 //! Replies: how it went, the handles they give out, and how many rows pass.
 
+use super::call::Call;
 use super::handle::Handle;
 use super::header::{Header, HeaderScanner};
 use super::method::{Dialect, Method};
@@ -56,6 +57,16 @@ impl Reply {
 
     pub fn header(&self) -> Option<&Header> {
         self.header.as_ref()
+    }
+
+    /// It is this call's, by name and number.
+    pub fn answers(&self, call: &Call) -> bool {
+        match (self.header(), call.header()) {
+            (Some(reply), Some(call)) => {
+                reply.sequence == call.sequence && reply.name() == call.name()
+            }
+            _ => false,
+        }
     }
 
     /// The handle it gives out: OpenSession's session, or a new operation.

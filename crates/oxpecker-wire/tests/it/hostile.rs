@@ -93,6 +93,78 @@ fn lying_lengths_and_deep_nesting_are_faults_at_once() {
     assert_eq!(fault_of(&lists), Fault::TooDeep);
 }
 
+/// A session's or operation's handle in field 1 of field 1, once for each id.
+fn call_naming(method: &str, ids: &[[u8; 16]]) -> Vec<u8> {
+    let length = (method.len() as u32).to_be_bytes();
+    let mut call = [b"\x80\x01\0\x01", &length[..], method.as_bytes(), &[0; 4]].concat();
+    call.extend_from_slice(b"\x0c\0\x01");
+    for id in ids {
+        let guid = [b"\x0b\0\x01\0\0\0\x10", &id[..]].concat();
+        let secret = [b"\x0b\0\x02\0\0\0\x10", &[7; 16][..]].concat();
+        let handle = [b"\x0c\0\x01\x0c\0\x01", &guid[..], &secret, b"\0\0"].concat();
+        call.extend_from_slice(&handle);
+    }
+    call.extend_from_slice(b"\0\0");
+    call
+}
+
+/// We would take the first of two to its coordinator, which would use the second.
+#[test]
+fn two_handles_in_one_place_are_a_fault() {
+    let bytes = call_naming("CloseSession", &[[1; 16], [2; 16]]);
+    assert_eq!(fault_of(&bytes), Fault::TwoHandles);
+    for piece in 1..bytes.len() {
+        let pieces: Vec<&[u8]> = bytes.chunks(piece).collect();
+        let (messages, fault) =
+            outcome(&mut Stream::new(Direction::ToServer, Dialect::Hs2), &pieces);
+        assert_eq!((messages, fault), (0, Some(Fault::TwoHandles.to_string())), "{piece}");
+    }
+    let mut once = Stream::new(Direction::ToServer, Dialect::Hs2);
+    assert_eq!(outcome(&mut once, &[&call_naming("CloseSession", &[[1; 16]])]), (1, None));
+}
+
+#[test]
+fn of_two_names_the_last_counts_as_it_does_for_servers() {
+    let names = b"\x0b\0\x02\0\0\0\x03bob\x0b\0\x02\0\0\0\x05alice";
+    let entry = |key: &str, value: &str| {
+        let text = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
+        [text(key), text(value)].concat()
+    };
+    let configuration = [
+        b"\x0d\0\x04\x0b\x0b\0\0\0\x03".to_vec(),
+        entry("impala.doas.user", "carol"),
+        entry("hive.server2.proxy.user", "eve"),
+        entry("IMPALA.DOAS.USER", "dave"),
+    ]
+    .concat();
+    let bytes = [OPEN, b"\x0c\0\x01", names, &configuration, b"\0\0"].concat();
+    let mut scanner = CallScanner::new(Dialect::Hs2);
+    let (used, progress) = scanner.feed(&bytes).unwrap();
+    assert_eq!((used, progress), (bytes.len(), Progress::Head));
+    assert_eq!(scanner.call().user.kept(), b"alice");
+    assert_eq!(scanner.call().do_as.kept(), b"dave");
+}
+
+/// Servers look at the method, not at the kind of message.
+#[test]
+fn a_call_that_wants_no_answer_gets_one_all_the_same() {
+    let expects = |kind: u8, method: &str, dialect| {
+        let mut bytes = call_naming(method, &[[1; 16]]);
+        bytes[3] = kind;
+        let mut scanner = CallScanner::new(dialect);
+        scanner.feed(&bytes).map(|_| scanner.call().expects_reply())
+    };
+    for kind in [1, 4] {
+        assert_eq!(expects(kind, "OpenSession", Dialect::Hs2), Ok(true));
+        assert_eq!(expects(kind, "clean", Dialect::Beeswax), Ok(false));
+        assert_eq!(expects(kind, "clean", Dialect::Hs2), Ok(true), "unknown there");
+    }
+    for kind in [2, 3] {
+        let result = expects(kind, "OpenSession", Dialect::Hs2);
+        assert_eq!(result, Err(Fault::MessageKind(kind)), "no client says that");
+    }
+}
+
 /// Two billion of anything is no more work than the bytes that come.
 #[test]
 fn giant_containers_cost_nothing_until_their_bytes_come() {

@@ -14,6 +14,7 @@ mod forged;
 mod health;
 mod hue;
 mod imported;
+mod inside;
 mod jdbc;
 mod kill;
 mod killed;
@@ -24,6 +25,7 @@ mod queries;
 mod shell;
 mod spark;
 mod spread;
+mod strangers;
 mod verify;
 mod watching;
 

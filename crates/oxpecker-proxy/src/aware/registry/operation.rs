@@ -88,6 +88,11 @@ impl Operation {
         self.asked.at.elapsed()
     }
 
+    /// Nobody uses its session any more. Beeswax's ends with its connection.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.secret.is_some() && self.session.is_forgotten()
+    }
+
     /// A fetch brought so many rows in so many bytes.
     pub(crate) fn fetched(&self, rows: u64, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use jiff::Timestamp;
 use oxpecker_wire::scan::Handle;
 use oxpecker_wire::scan::handle::{ID_BYTES, Id};
@@ -33,6 +34,22 @@ impl Secret {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// In a time that tells nothing of where they differ.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+/// Whether a call may be believed to come from somebody who may use a session or operation: ids
+/// stand in logs and on web pages, so anybody can name one.
+pub(crate) fn is_held(known: Option<Secret>, given: Option<Secret>, was_accepted: bool) -> bool {
+    match known {
+        Some(known) => given == Some(known),
+        None => was_accepted,
     }
 }
 

@@ -195,10 +195,13 @@ fn clients_take_self_routing_handles() {
     drive(&tagged(PLAIN, PROBE), "pyhive");
 }
 
-/// One session over 12 connections to another gateway than the one that opened it.
+/// Two gateways: a session of the first is used through the second by clients of which it has never
+/// heard. First 12 connections, then a statement that takes longer than a connection may be idle.
 #[track_caller]
 fn check_two_gateways(lines: &str) {
-    let cluster = Plan::new(3).pool(ROUND_ROBIN).aware(lines).start();
+    let hasty = "[profile.protocol.hasty]\nparent = \"tcp\"\nidle_timeout = \"1s\"";
+    let lines = format!("{lines}\nprotocol_profile = \"hasty\"");
+    let cluster = Plan::new(3).pool(ROUND_ROBIN).top(hasty).aware(&lines).start();
     let config = cluster.gateway.config_file();
     let text = std::fs::read_to_string(config).unwrap();
     let (first, second) = (cluster.net.ip(1).to_string(), cluster.net.ip(2).to_string());
@@ -206,10 +209,14 @@ fn check_two_gateways(lines: &str) {
         Launch::new(PROGRAM, &text.replace(&format!("\"{first}:"), &format!("\"{second}:")))
             .start();
     other.out.wait_count(9, "to=\"up\"");
-    let mut command = clients::python(&script("raw_sessions.py"));
-    command.args([&first, "21050", "known", "12", &second]);
-    let out = run(command).ok();
+    let ask = |what: &[&str]| {
+        let mut command = clients::python(&script("raw_sessions.py"));
+        command.args([&first, "21050"]).args(what).arg(&second);
+        run(command).ok()
+    };
+    let out = ask(&["known", "12"]);
     assert_eq!(out.lines().filter(|line| *line == "known").count(), 12, "{out}");
+    assert_eq!(ask(&["quiet", "4000"]), "FINISHED_STATE\n");
 }
 
 #[test]

@@ -13,11 +13,15 @@ usage: raw_sessions.py HOST PORT sessions N    N sessions in turn; process ids a
        raw_sessions.py HOST PORT known N [HOST2]
                                                who of N connections, to HOST2 if it is given but
                                                for the first, knows the session of the first
+       raw_sessions.py HOST PORT quiet N HOST2 a statement of N milliseconds in a session of HOST that
+                                               nobody asks for meanwhile, over a connection to HOST2:
+                                               its state
 """
 
 import collections
 import random
 import sys
+import time
 
 from impala_thrift_gen.TCLIService import TCLIService
 from impala_thrift_gen.TCLIService.ttypes import (
@@ -164,6 +168,16 @@ elif what == "lost":
         if line.strip() == "reopen":
             session = open_session(connection)
         print(pid(session, lambda: connection))
+elif what == "quiet":
+    first, other = Connection(), Connection(sys.argv[5])
+    request = TExecuteStatementReq(open_session(first), "select sleep(%d)" % count, runAsync=True)
+    operation = good(other.ExecuteStatement(request)).operationHandle
+    time.sleep(count / 1000)
+    while True:
+        state = good(other.GetOperationStatus(TGetOperationStatusReq(operation))).operationState
+        if state not in (0, 1, 7):
+            break
+    print(TOperationState._VALUES_TO_NAMES[state])
 elif what == "known":
     others = sys.argv[5] if len(sys.argv) > 5 else host
     pool = [Connection()] + [Connection(others) for _ in range(count - 1)]
