@@ -136,6 +136,12 @@ impl Stream {
         matches!(self.socket().peek(&mut byte), Ok(0))
     }
 
+    /// The same without a system call as long as the peer has been silent.
+    pub(crate) fn is_known_to_have_left(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        matches!(self.io.try_io(Interest::READABLE, |socket| socket.peek(&mut byte)), Ok(0))
+    }
+
     pub(crate) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         std::future::poll_fn(|cx| self.poll_read(cx, buffer)).await
     }

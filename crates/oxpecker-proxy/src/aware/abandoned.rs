@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::access::Access;
-use super::errand;
+use super::errand::{self, NoReply};
 use super::exchange::Exchange;
 use super::kill;
 use super::line::Debt;
@@ -43,17 +43,28 @@ pub(crate) struct KeptLine {
     dialect: Dialect,
     /// The client left while the coordinator worked on a call.
     owes_reply: bool,
+    /// An answer was given up in the middle; what comes next is its rest.
+    is_spent: bool,
     _place: OwnedSemaphorePermit,
 }
 
 impl KeptLine {
-    /// `None`: there is no answer, and never will be.
-    pub(super) async fn ask(&mut self, call: &[u8], replies: &mut ReplyScanner) -> Option<()> {
+    pub(super) async fn ask(
+        &mut self,
+        call: &[u8],
+        replies: &mut ReplyScanner,
+    ) -> Result<(), NoReply> {
+        // Stays so if the caller's patience ends in here.
+        if std::mem::replace(&mut self.is_spent, true) {
+            return Err(NoReply::Other);
+        }
         if self.owes_reply {
             errand::hear(&mut self.link, &mut ReplyScanner::new(self.dialect)).await?;
             self.owes_reply = false;
         }
-        errand::ask(&mut self.link, None, b"", call, replies).await
+        errand::ask(&mut self.link, None, b"", call, replies).await?;
+        self.is_spent = false;
+        Ok(())
     }
 }
 
@@ -77,6 +88,7 @@ impl Exchange<'_> {
                 link,
                 dialect: self.dialect,
                 owes_reply,
+                is_spent: false,
                 _place: place,
             });
             let kept = Arc::new(tokio::sync::Mutex::new(kept));

@@ -14,7 +14,7 @@ use super::access::Access;
 use super::exchange::until_end;
 use super::http::{self, Request};
 use super::line;
-use super::link::{Link, pump};
+use super::link::{Link, Patience, pump};
 use super::registry::Session;
 use crate::convert::wire_version;
 use crate::endpoint::Endpoint;
@@ -89,7 +89,7 @@ async fn put(
 ) -> Result<(), ErrandError> {
     if let Some(kept) = session.kept_line() {
         let mut line = kept.lock().await;
-        return line.ask(call, replies).await.ok_or(ErrandError::NoAnswer);
+        return line.ask(call, replies).await.map_err(|_| ErrandError::NoAnswer);
     }
     let access = session.access().ok_or(ErrandError::ClientAway)?;
     if matches!(access, Access::ClientOnly) {
@@ -111,7 +111,8 @@ async fn put(
         Access::Http(request) => Some(Arc::clone(request)),
         Access::Bare | Access::ClientOnly => None,
     };
-    ask(&mut link, request.as_deref(), b"", call, replies).await.ok_or(ErrandError::NoAnswer)
+    let asked = ask(&mut link, request.as_deref(), b"", call, replies).await;
+    asked.map_err(|_| ErrandError::NoAnswer)
 }
 
 /// A connection of the gateway's own, ready for a client's log-in.
@@ -140,32 +141,46 @@ async fn open(
     Ok(Link::new(endpoint))
 }
 
-/// Puts a call of our own and reads its reply. `None`: there was none that can be read, or the line
-/// ends with it.
+/// There was no answer that can be read, or the line ends with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoReply {
+    /// Over HTTP: the coordinator does not believe who it is.
+    NotLoggedIn,
+    Other,
+}
+
+/// Puts a call of our own and reads its reply. Whoever calls has an eye on the time.
 pub(super) async fn ask(
     link: &mut Link,
     request: Option<&Request>,
     cookie: &[u8],
     call: &[u8],
     replies: &mut ReplyScanner,
-) -> Option<()> {
+) -> Result<(), NoReply> {
     if let Some(request) = request {
         request.queue_alone(link, call.len(), cookie);
     }
     link.queue(call);
-    link.flush().await.ok()?;
+    link.flush().await.map_err(|_| NoReply::Other)?;
     if request.is_some() {
-        let response = http::read_response(link).await.ok()?;
+        let response = http::read_response(link).await.map_err(|_| NoReply::Other)?;
+        if response.status == http::UNAUTHORIZED {
+            return Err(NoReply::NotLoggedIn);
+        }
         if response.status != http::OK || response.closes {
-            return None;
+            return Err(NoReply::Other);
         }
     }
     hear(link, replies).await
 }
 
 /// Reads a reply to its end.
-pub(super) async fn hear(link: &mut Link, replies: &mut ReplyScanner) -> Option<()> {
+pub(super) async fn hear(link: &mut Link, replies: &mut ReplyScanner) -> Result<(), NoReply> {
     let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| replies.feed(bytes));
-    pump(link, None, &mut feed).await.ok()?;
-    http::drain(link).await.ok()?.then_some(())
+    let read = pump(link, None, Patience::ENDLESS, &mut feed).await;
+    read.map_err(|_| NoReply::Other)?;
+    match http::drain(link).await {
+        Ok(true) => Ok(()),
+        Ok(false) | Err(_) => Err(NoReply::Other),
+    }
 }

@@ -5,6 +5,7 @@
 
 mod read;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -17,8 +18,8 @@ use super::access::Access;
 use super::http;
 use super::learn::Memory;
 use super::line::{Credentials, Line};
-use super::link::{Broken, Link, PumpError, pump};
-use super::pass::Failed;
+use super::link::{Broken, Link, Patience, PumpError, pump};
+use super::pass::{Failed, NotServed};
 use super::reach::{LOST_IN_MID_CALL, Refusal, Unreached};
 use super::route::{self, Target};
 use super::tags::Tags;
@@ -134,7 +135,7 @@ impl<'a> Exchange<'a> {
             Err(Broken::Ended) if self.calls.position() == 0 => {
                 return Next::Close(Close::Finished);
             }
-            Err(Broken::Ended | Broken::Io(_) | Broken::Http(_)) => {
+            Err(Broken::Ended | Broken::Stalled | Broken::Io(_) | Broken::Http(_)) => {
                 return Next::Close(Close::ClientGone { last_data: false });
             }
         };
@@ -239,13 +240,14 @@ impl<'a> Exchange<'a> {
             }
             let failed = match self.pass(index, whole).await {
                 Ok(()) => return Ok(()),
-                Err(failed) => failed,
+                // The line may be gone.
+                Err(Failed::Close(close)) => return Err(close),
+                Err(Failed::NotServed(failed)) => failed,
             };
             let method = self.calls.call().method();
             let member = Arc::clone(&self.lines[index].member);
             match failed {
-                Failed::Close(close) => return Err(close),
-                Failed::Leaving => {
+                NotServed::Leaving => {
                     self.session.particulars().tried.push(member.id);
                     tracing::info!(
                         member = %member.name, client = %self.session.client(),
@@ -260,14 +262,12 @@ impl<'a> Exchange<'a> {
                     let text = String::from_utf8_lossy(self.replies.reply().error.kept()).into();
                     return self.refuse(whole, Refusal::general(text)).await;
                 }
-                Failed::Lost => {
-                    let line = self.lines.remove(index);
-                    self.current = 0;
+                NotServed::Lost => {
                     tracing::debug!(
-                        member = %line.member.name, client = %self.session.client(),
+                        member = %member.name, client = %self.session.client(),
                         "the connection to a coordinator was lost"
                     );
-                    drop(line);
+                    self.forget(index);
                     if whole && method == Method::OpenSession {
                         self.session.particulars().tried.push(member.id);
                         if self.session.tried().len() <= self.session.pool.members.len() {
@@ -305,22 +305,7 @@ impl<'a> Exchange<'a> {
 
     /// Answers a call in a coordinator's place.
     async fn refuse(&mut self, whole: bool, refusal: Refusal) -> Result<(), Close> {
-        if !whole {
-            let Self { client, calls, .. } = self;
-            let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| calls.feed(bytes));
-            match pump(client, None, &mut feed).await {
-                Ok(()) => {}
-                Err(PumpError::From(error)) => return Err(close_of(&error)),
-                Err(PumpError::To(_)) => return Err(Close::ClientGone { last_data: false }),
-            }
-        }
-        if self.is_http {
-            match http::drain(&mut self.client).await {
-                Ok(true) => {}
-                Ok(false) => return Err(Close::Unreadable),
-                Err(error) => return Err(close_of(&error)),
-            }
-        }
+        self.swallow(whole).await?;
         let call = self.calls.call();
         let (Some(header), true) = (call.header(), call.expects_reply()) else { return Ok(()) };
         let reply = answer::failure(self.dialect, header, refusal.sql_state, &refusal.text);
@@ -328,7 +313,44 @@ impl<'a> Exchange<'a> {
             http::queue_own(&mut self.client, reply.len(), request.closes);
         }
         self.client.queue(&reply);
-        self.client.flush().await.map_err(|_| Close::ClientGone { last_data: true })
+        self.flush_client().await
+    }
+
+    /// Takes the rest of a call that goes nowhere.
+    pub(super) async fn swallow(&mut self, whole: bool) -> Result<(), Close> {
+        let patience = self.patience();
+        if !whole {
+            let Self { client, calls, .. } = self;
+            let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| calls.feed(bytes));
+            match pump(client, None, patience, &mut feed).await {
+                Ok(()) => {}
+                Err(PumpError::From(error)) => return Err(close_of(&error)),
+                Err(PumpError::To(_)) => return Err(Close::ClientGone { last_data: false }),
+            }
+        }
+        if self.is_http {
+            return drain_client(&mut self.client, patience).await;
+        }
+        Ok(())
+    }
+
+    /// Sends the client what is queued for it.
+    pub(super) async fn flush_client(&mut self) -> Result<(), Close> {
+        let patience = self.patience();
+        self.client.flush_within(patience).await.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => Close::ClientTimeout,
+            _ => Close::ClientGone { last_data: true },
+        })
+    }
+}
+
+/// Takes what is left of a request's body behind its call.
+pub(super) async fn drain_client(client: &mut Link, patience: Patience) -> Result<(), Close> {
+    match patience.within(http::drain(client)).await {
+        Some(Ok(true)) => Ok(()),
+        Some(Ok(false)) => Err(Close::Unreadable),
+        Some(Err(error)) => Err(close_of(&error)),
+        None => Err(Close::ClientTimeout),
     }
 }
 
@@ -337,6 +359,7 @@ pub(super) fn close_of(error: &Broken) -> Close {
     match error {
         Broken::Thrift(_) | Broken::Http(_) => Close::Unreadable,
         Broken::Ended | Broken::Io(_) => Close::ClientGone { last_data: false },
+        Broken::Stalled => Close::ClientTimeout,
     }
 }
 

@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use oxpecker_wire::scan::http::{self, Body, Framing, Head, HeadEnd};
 
+use percent_encoding::percent_decode;
+
 use super::link::{Broken, Inward, Link, Outward};
 
 /// Interim replies before an answer; one is usual.
@@ -16,6 +18,7 @@ const INTERIM_MAX: usize = 8;
 
 /// The status of every answer that has a Thrift reply in it.
 pub(super) const OK: u16 = 200;
+pub(super) const UNAUTHORIZED: u16 = 401;
 
 /// What a request says around its call.
 #[derive(Clone)]
@@ -101,6 +104,11 @@ pub(super) async fn read_request(client: &mut Link) -> Result<Result<Request, Ba
     if request.method != b"POST" {
         return Ok(Err(Bad::Method));
     }
+    let is_authorization = |name: &[u8]| is_one_of(name, &["authorization"]);
+    if request.head.lines().filter(|(name, _)| is_authorization(name)).count() > 1 {
+        // We and a coordinator might believe different ones.
+        return Ok(Err(Bad::Request));
+    }
     let framing = request.head.framing;
     let credentials = request.head.get("authorization").unwrap_or_default();
     let scheme = credentials.split(|&b| b == b' ').next().unwrap_or_default();
@@ -140,6 +148,12 @@ impl Request {
         let mut lines = request.head.lines();
         let (_, value) = lines.find(|(name, _)| name.eq_ignore_ascii_case(b"authorization"))?;
         basic_user(value)
+    }
+
+    /// The parameter `doAs` of the target: whom a trusted user acts for.
+    pub(super) fn do_as(&self) -> Option<String> {
+        let request = http::request(&self.head).ok()?;
+        do_as(request.target)
     }
 
     /// The client waits for leave to send its body. Asked once.
@@ -331,6 +345,13 @@ fn cookies_for(head: &Head<'_>, own: &[u8]) -> Vec<u8> {
     cookies
 }
 
+fn do_as(target: &[u8]) -> Option<String> {
+    let at = target.iter().position(|&byte| byte == b'?')?;
+    let parameters = target[at + 1..].split(|&byte| byte == b'&');
+    let value = parameters.filter_map(|parameter| parameter.strip_prefix(b"doAs=")).next_back()?;
+    Some(percent_decode(value).decode_utf8_lossy().into_owned())
+}
+
 /// The name in the credentials of HTTP's Basic authentication.
 fn basic_user(authorization: &[u8]) -> Option<String> {
     let (scheme, credentials) = authorization.split_at_checked(BASIC.len())?;
@@ -345,6 +366,16 @@ fn basic_user(authorization: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whom_somebody_acts_for_stands_in_the_target() {
+        let found = |target: &str| do_as(target.as_bytes());
+        assert_eq!(found("/cliservice?doAs=alice"), Some("alice".to_owned()));
+        assert_eq!(found("/?x=y&doAs=al%20ice%40X&z"), Some("al ice@X".to_owned()));
+        for other in ["/", "/?", "/doAs=alice", "/?xdoAs=alice", "/?doas=alice"] {
+            assert_eq!(found(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn the_user_is_who_logs_in() {

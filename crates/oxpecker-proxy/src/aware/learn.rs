@@ -41,6 +41,8 @@ pub(super) struct Memory {
     pool: Arc<PoolState>,
     client: String,
     access: Access,
+    /// Whom the request around the call acts for.
+    do_as: Option<String>,
     /// When the call came that is served now.
     called: Instant,
     /// Most recently used last.
@@ -71,6 +73,7 @@ impl Memory {
             pool: Arc::clone(&session.pool),
             client: session.client().to_string(),
             access,
+            do_as: None,
             called: Instant::now(),
             uses: Vec::new(),
             last: None,
@@ -89,6 +92,7 @@ impl Memory {
             self.access = access;
             self.uses.iter_mut().for_each(|known| known.is_noted = false);
         }
+        self.do_as = request.do_as();
     }
 
     /// Sessions at this coordinator that nobody uses once this connection is gone.
@@ -267,7 +271,10 @@ impl Memory {
         match call.method() {
             Method::OpenSession => {
                 let Some(id) = reply.handle().and_then(Handle::id) else { return };
-                let do_as = String::from_utf8_lossy(call.do_as.kept());
+                let do_as = match &self.do_as {
+                    Some(do_as) => do_as.into(),
+                    None => String::from_utf8_lossy(call.do_as.kept()),
+                };
                 let session = self.new_session(Some(id), place, &user, &do_as);
                 session.note_secret(reply.handle().and_then(Secret::of));
                 self.shared.sessions.opened(&session);

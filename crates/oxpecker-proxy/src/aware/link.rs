@@ -1,5 +1,6 @@
 //! One side of a connection whose messages are read: framing, and buffers only for what waits.
 
+mod patience;
 mod pump;
 
 use std::io;
@@ -12,6 +13,7 @@ use oxpecker_wire::scan::http::{Body, HttpFault};
 use crate::endpoint::Endpoint;
 use crate::relay::with_scratch;
 
+pub(super) use patience::Patience;
 pub(super) use pump::{PumpError, pump};
 
 /// Most that is read before it is known where it goes; also what a client can make us keep that
@@ -42,6 +44,8 @@ pub(super) enum Outward {
 pub(super) enum Broken {
     #[error("the connection ended")]
     Ended,
+    #[error("nothing came in the middle of a message")]
+    Stalled,
     #[error("{0}")]
     Io(#[from] io::Error),
     #[error("{0}")]
@@ -163,10 +167,14 @@ impl Link {
 
     /// Receives until there is payload.
     pub(super) async fn more(&mut self) -> Result<(), Broken> {
-        match self.fill().await? {
+        std::future::poll_fn(|cx| self.poll_more(cx)).await
+    }
+
+    pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        Poll::Ready(match ready!(self.poll_fill(cx))? {
             0 => Err(Broken::Ended),
             _ => Ok(()),
-        }
+        })
     }
 
     /// Ends when the peer has left. What it sends meanwhile, as far as one read brings it, is kept.
@@ -183,9 +191,18 @@ impl Link {
         .await;
     }
 
-    /// The peer has closed while nobody waited for it to say anything.
+    /// The peer has closed while nobody waited for it to say anything, as far as is known already.
     pub(super) fn is_dead(&self) -> bool {
-        self.endpoint.stream().has_left()
+        self.endpoint.stream().is_known_to_have_left()
+    }
+
+    /// Ready when the peer has closed, or says something although nobody asked: either way nothing
+    /// good comes of it any more.
+    pub(super) fn poll_useless(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.used < self.inbox.len() {
+            return Poll::Ready(());
+        }
+        self.poll_fill(cx).map(|_| ())
     }
 
     /// Packs payload for sending.
@@ -213,6 +230,14 @@ impl Link {
     /// Sends all that is queued.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         std::future::poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Sends all that is queued to a peer that may take its time only up to `patience`.
+    pub(super) async fn flush_within(&mut self, patience: Patience) -> io::Result<()> {
+        match patience.within(self.flush()).await {
+            Some(result) => result,
+            None => Err(io::ErrorKind::TimedOut.into()),
+        }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

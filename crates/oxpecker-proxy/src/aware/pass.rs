@@ -1,5 +1,6 @@
 //! One attempt at a call: sent over a line, its reply brought back.
 
+use std::io;
 use std::time::Duration;
 
 use oxpecker_config::model::ServiceDown;
@@ -7,10 +8,10 @@ use oxpecker_wire::answer;
 use oxpecker_wire::scan::Progress;
 use oxpecker_wire::scan::method::{Dialect, Method};
 
-use super::exchange::{Exchange, HELD_BYTES_MAX, close_of, until_end};
+use super::exchange::{Exchange, HELD_BYTES_MAX, close_of, drain_client, until_end};
 use super::http;
 use super::line::{Debt, Line};
-use super::link::{Inward, PumpError, pump};
+use super::link::{Broken, Inward, PumpError, pump};
 use super::route;
 use crate::connection::Session;
 use crate::record::Close;
@@ -18,13 +19,25 @@ use crate::state::MemberState;
 
 /// How often a connection that waits for a reply asks for its member's health.
 const DOWN_CHECK: Duration = Duration::from_secs(2);
+
 /// How one attempt at a call ended, if not well.
 pub(super) enum Failed {
-    /// The coordinator takes nothing new. The client has been told nothing.
+    NotServed(NotServed),
+    /// The client's connection ends.
+    Close(Close),
+}
+
+/// The line that was tried is still there, and the client has heard nothing.
+pub(super) enum NotServed {
+    /// The coordinator takes nothing new.
     Leaving,
     /// Nothing of an answer has come.
     Lost,
-    Close(Close),
+}
+
+impl Failed {
+    const LEAVING: Self = Self::NotServed(NotServed::Leaving);
+    const LOST: Self = Self::NotServed(NotServed::Lost);
 }
 
 impl From<Close> for Failed {
@@ -37,7 +50,13 @@ impl Exchange<'_> {
     /// Sends the call over a line and brings the reply back.
     pub(super) async fn pass(&mut self, index: usize, whole: bool) -> Result<(), Failed> {
         self.lines[index].debt = Debt::Part;
-        self.send(index, whole).await?;
+        match self.send(index, whole).await {
+            Ok(()) => {}
+            Err(Failed::NotServed(NotServed::Lost)) if self.is_http => {
+                return self.early_answer(index, whole).await;
+            }
+            Err(failed) => return Err(failed),
+        }
         if !self.calls.call().expects_reply() {
             self.lines[index].debt = Debt::Nothing;
             return Ok(());
@@ -47,11 +66,12 @@ impl Exchange<'_> {
             true => Some(self.read_response(index).await?),
             false => None,
         };
-        if let Some(response) = &response
-            && response.status != http::OK
-        {
-            return self.pass_on(index, response).await;
-        }
+        let response = match response {
+            Some(response) if response.status != http::OK => {
+                return self.pass_on(index, response).await;
+            }
+            response => response,
+        };
         let over = self.read_reply(index).await?;
         if self.is_refused_by_leaving() && whole && over {
             let drained = http::drain(&mut self.lines[index].link).await;
@@ -59,7 +79,7 @@ impl Exchange<'_> {
                 self.lines[index].is_spent = true;
             }
             self.lines[index].debt = Debt::Nothing;
-            return Err(Failed::Leaving);
+            return Err(Failed::LEAVING);
         }
         let mut longer = 0;
         if let (Some(tags), Some(handle)) = (&self.tags, self.replies.reply().handle()) {
@@ -74,23 +94,33 @@ impl Exchange<'_> {
             }
         }
         self.client.queue(&self.answer);
+        let patience = self.patience();
         let Self { client, lines, replies, .. } = self;
         let link = &mut lines[index].link;
         if !over {
             let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| replies.feed(bytes));
-            match pump(link, Some(client), &mut feed).await {
+            match pump(link, Some(client), patience, &mut feed).await {
                 Ok(()) => {}
+                Err(PumpError::To(error)) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Err(Close::ClientTimeout.into());
+                }
                 Err(PumpError::To(_)) => return Err(Close::ClientGone { last_data: false }.into()),
+                Err(PumpError::From(Broken::Stalled)) => return Err(Close::MemberTimeout.into()),
                 // The client has a part of the reply: nothing else can be said any more.
                 Err(PumpError::From(_)) => return Err(Close::MemberGone.into()),
             }
         }
         if let Some(response) = &response {
-            let drained = http::drain(link).await;
-            lines[index].is_spent = response.closes || !drained.is_ok_and(|clean| clean);
+            match patience.within(http::drain(link)).await {
+                Some(Ok(true)) => {}
+                // The client was promised another length than it would get.
+                Some(_) => return Err(Close::MemberGone.into()),
+                None => return Err(Close::MemberTimeout.into()),
+            }
+            lines[index].is_spent = response.closes;
             response.queue_end(client);
         }
-        client.flush().await.map_err(|_| Close::ClientGone { last_data: true })?;
+        self.flush_client().await?;
         let (call, reply) = (self.calls.call(), self.replies.reply());
         self.memory.learn(call, reply, self.replies.position(), &self.lines[index].place);
         self.lines[index].debt = Debt::Nothing;
@@ -117,28 +147,45 @@ impl Exchange<'_> {
 
     /// Sends the call with what is around it.
     async fn send(&mut self, index: usize, whole: bool) -> Result<(), Failed> {
-        let Self { client, lines, calls, held, request, shorter, .. } = self;
-        let Line { link, cookie, .. } = &mut lines[index];
+        let patience = self.patience();
+        let Self { session, client, lines, calls, held, request, shorter, .. } = self;
+        let Line { link, cookie, member, .. } = &mut lines[index];
         if let Some(request) = request {
             request.queue(link, *shorter, cookie);
         }
         link.queue(held);
-        if !whole {
-            let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| calls.feed(bytes));
-            match pump(client, Some(link), &mut feed).await {
-                Ok(()) => {}
-                Err(PumpError::To(_)) => return Err(Failed::Lost),
-                Err(PumpError::From(error)) => return Err(close_of(&error).into()),
+        let sending = async {
+            if !whole {
+                let mut feed = |bytes: &[u8]| until_end(bytes, |bytes| calls.feed(bytes));
+                match pump(client, Some(link), patience, &mut feed).await {
+                    Ok(()) => {}
+                    Err(PumpError::To(_)) => return Err(Failed::LOST),
+                    Err(PumpError::From(error)) => return Err(close_of(&error).into()),
+                }
             }
-        }
-        if let Some(request) = request {
-            match http::drain(client).await {
-                Ok(true) => request.queue_end(link),
-                Ok(false) => return Err(Close::Unreadable.into()),
-                Err(error) => return Err(close_of(&error).into()),
+            if let Some(request) = request {
+                drain_client(client, patience).await?;
+                request.queue_end(link);
             }
+            link.flush_within(patience).await.map_err(|_| Failed::LOST)
+        };
+        tokio::select! {
+            biased;
+            sent = sending => sent,
+            () = given_up(session, member) => Err(Failed::LOST),
         }
-        link.flush().await.map_err(|_| Failed::Lost)
+    }
+
+    /// A server that refuses a log-in may answer without having read all, and close. That answer is
+    /// what its client needs.
+    async fn early_answer(&mut self, index: usize, whole: bool) -> Result<(), Failed> {
+        let response = self.read_response(index).await?;
+        if response.status == http::OK {
+            return Err(Failed::LOST);
+        }
+        self.swallow(whole).await?;
+        self.lines[index].is_spent = true;
+        self.pass_on(index, response).await
     }
 
     async fn read_response(&mut self, index: usize) -> Result<http::Response, Failed> {
@@ -147,15 +194,16 @@ impl Exchange<'_> {
         link.inward = Inward::Raw;
         tokio::select! {
             biased;
-            response = http::read_response(link) => response.map_err(|_| Failed::Lost),
-            () = given_up(self.session, member) => Err(Failed::Lost),
+            response = http::read_response(link) => response.map_err(|_| Failed::LOST),
+            () = given_up(self.session, member) => Err(Failed::LOST),
             () = self.client.left() => Err(Close::ClientGone { last_data: false }.into()),
         }
     }
 
     /// Passes on an answer that has no reply in it: a log-in that failed, a server in trouble.
-    async fn pass_on(&mut self, index: usize, response: &http::Response) -> Result<(), Failed> {
+    async fn pass_on(&mut self, index: usize, response: http::Response) -> Result<(), Failed> {
         let closes = response.closes || self.request.as_ref().is_some_and(|request| request.closes);
+        let patience = self.patience();
         let Self { client, lines, .. } = self;
         let link = &mut lines[index].link;
         response.queue(client, 0, false, closes);
@@ -166,10 +214,10 @@ impl Exchange<'_> {
             client.queue(payload);
             link.took(count);
             if count > 0 {
-                client.flush().await.map_err(client_gone)?;
+                client.flush_within(patience).await.map_err(client_gone)?;
             } else if link.payload_is_over() {
                 break;
-            } else if link.more().await.is_err() {
+            } else if !matches!(patience.within(link.more()).await, Some(Ok(()))) {
                 if link.may_end() {
                     break;
                 }
@@ -177,8 +225,8 @@ impl Exchange<'_> {
             }
         }
         response.queue_end(client);
-        client.flush().await.map_err(client_gone)?;
-        lines[index].is_spent = response.closes;
+        client.flush_within(patience).await.map_err(client_gone)?;
+        lines[index].is_spent |= response.closes;
         lines[index].debt = Debt::Nothing;
         lines.retain(|line| !line.is_spent);
         if closes { Err(Close::Finished.into()) } else { Ok(()) }
@@ -192,15 +240,15 @@ impl Exchange<'_> {
         answer.clear();
         let mut head = false;
         loop {
-            let payload = link.payload().map_err(|_| Failed::Lost)?;
+            let payload = link.payload().map_err(|_| Failed::LOST)?;
             if payload.is_empty() && !head {
                 if link.payload_is_over() {
-                    return Err(Failed::Lost);
+                    return Err(Failed::LOST);
                 }
                 tokio::select! {
                     biased;
-                    more = link.more() => more.map_err(|_| Failed::Lost)?,
-                    () = given_up(session, member) => return Err(Failed::Lost),
+                    more = link.more() => more.map_err(|_| Failed::LOST)?,
+                    () = given_up(session, member) => return Err(Failed::LOST),
                     () = client.left() => {
                         return Err(Close::ClientGone { last_data: false }.into());
                     }
@@ -208,7 +256,7 @@ impl Exchange<'_> {
                 continue;
             }
             *debt = Debt::Part;
-            let (used, progress) = replies.feed(payload).map_err(|_| Failed::Lost)?;
+            let (used, progress) = replies.feed(payload).map_err(|_| Failed::LOST)?;
             answer.extend_from_slice(&payload[..used]);
             let was_empty = payload.is_empty();
             link.took(used);

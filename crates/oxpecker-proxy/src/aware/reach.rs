@@ -11,7 +11,7 @@ use oxpecker_wire::scan::handle::{ID_BYTES, Id};
 use oxpecker_wire::scan::method::Names;
 use tokio::time::timeout;
 
-use super::errand;
+use super::errand::{self, NoReply};
 use super::exchange::Exchange;
 use super::http;
 use super::line::{Line, LoginError};
@@ -24,6 +24,9 @@ use crate::state::MemberState;
 /// Lines of one client. Beyond it the oldest is given up; a session that lived there is reached
 /// over a new one.
 const LINES_MAX: usize = 8;
+/// Of these, to one member: each takes one of its service threads. There is more than one only where
+/// a client speaks for several users over HTTP.
+const LINES_TO_MEMBER_MAX: usize = 2;
 
 /// Members that are asked about a handle that nobody here knows.
 const SEARCH_MEMBERS_MAX: usize = 16;
@@ -73,6 +76,14 @@ pub(super) enum Unreached {
     NotHere,
     #[error("the coordinator cannot be reached")]
     Gone,
+}
+
+/// What a member says of a handle. The index is that of the line to it.
+enum Found {
+    Here(usize),
+    /// It does not believe who asks.
+    NotLoggedIn(usize),
+    Nothing,
 }
 
 impl Exchange<'_> {
@@ -172,9 +183,18 @@ impl Exchange<'_> {
         if !self.lines.get(index)?.link.is_dead() {
             return Some(index);
         }
-        self.lines.remove(index);
-        self.current = 0;
+        self.forget(index);
         None
+    }
+
+    /// Gives up a line; its coordinator counts one client less.
+    pub(super) fn forget(&mut self, index: usize) {
+        self.lines.remove(index);
+        self.current = match self.current {
+            current if current > index => current - 1,
+            current if current == index => 0,
+            current => current,
+        };
     }
 
     /// A line serves nobody but whom it was opened for.
@@ -193,11 +213,21 @@ impl Exchange<'_> {
             line.log_in(credentials, patience).await?;
         }
         line.identity = self.identity().into();
-        if self.lines.len() >= LINES_MAX {
-            // Not the one that is a session.
-            let own = self.memory.own_place();
-            let oldest = self.lines.iter().position(|line| Some(&line.place) != own);
-            self.lines.remove(oldest.unwrap_or(0));
+        // Not the one that is a session.
+        let own = self.memory.own_place();
+        let spare = |other: &&Line| Some(&other.place) != own;
+        let to_same = |other: &Line| other.member.id == line.member.id;
+        let oldest = if self.lines.iter().filter(spare).filter(|other| to_same(other)).count()
+            >= LINES_TO_MEMBER_MAX
+        {
+            self.lines.iter().position(|other| spare(&other) && to_same(other))
+        } else if self.lines.len() >= LINES_MAX {
+            Some(self.lines.iter().position(|other| spare(&other)).unwrap_or(0))
+        } else {
+            None
+        };
+        if let Some(oldest) = oldest {
+            self.forget(oldest);
         }
         self.lines.push(line);
         Ok(self.lines.len() - 1)
@@ -222,12 +252,14 @@ impl Exchange<'_> {
             let before = self.lines.len();
             let asking = self.ask(member, &questions);
             match timeout(SEARCH_PATIENCE, asking).await {
-                Ok(Ok(Some(index))) => {
+                Ok(Ok(Found::Here(index))) => {
                     let place = &self.lines[index].place;
                     self.memory.found(id, Secret::new(*secret), is_operation, place);
                     return Ok(Ok(index));
                 }
-                Ok(Ok(None)) => {}
+                // It shall tell the client so.
+                Ok(Ok(Found::NotLoggedIn(index))) => return Ok(Ok(index)),
+                Ok(Ok(Found::Nothing)) => {}
                 Ok(Err(close)) => return Err(close),
                 // It may be in the middle of an answer.
                 Err(_) => self.lines.retain(|line| line.member.id != member.id),
@@ -239,18 +271,29 @@ impl Exchange<'_> {
         Ok(Err(vain()))
     }
 
-    /// The line to a member, if it knows the handle in question.
+    /// Asks a member whether it knows the handle in question.
     async fn ask(
         &mut self,
         member: &Arc<MemberState>,
         questions: &[Vec<u8>],
-    ) -> Result<Option<usize>, Close> {
+    ) -> Result<Found, Close> {
         for question in questions {
-            let Ok(index) = self.line_to(Arc::clone(member)).await? else { return Ok(None) };
+            let Ok(index) = self.line_to(Arc::clone(member)).await? else {
+                return Ok(Found::Nothing);
+            };
             let mut replies = ReplyScanner::new(self.dialect);
-            if self.put_question(index, question, &mut replies).await.is_none() {
-                self.lines.remove(index);
-                return Ok(None);
+            let asked = self.put_question(index, question, &mut replies).await;
+            if asked.is_err() {
+                // There may be more of an answer on it.
+                self.forget(index);
+            }
+            match asked {
+                Ok(()) => {}
+                Err(NoReply::NotLoggedIn) => {
+                    let line = self.line_to(Arc::clone(member)).await?;
+                    return Ok(line.map_or(Found::Nothing, Found::NotLoggedIn));
+                }
+                Err(NoReply::Other) => return Ok(Found::Nothing),
             }
             let reply = replies.reply();
             if reply.is_error() && answer::is_shutting_down(reply.error.kept()) {
@@ -258,18 +301,17 @@ impl Exchange<'_> {
             }
             let known = !reply.is_error()
                 || reply.status.is_some() && !answer::is_unknown_handle(reply.error.kept());
-            return Ok(known.then_some(index));
+            return Ok(if known { Found::Here(index) } else { Found::Nothing });
         }
-        Ok(None)
+        Ok(Found::Nothing)
     }
 
-    /// `None`: there was no answer that can be read, or the line ends with it.
     async fn put_question(
         &mut self,
         index: usize,
         question: &[u8],
         replies: &mut ReplyScanner,
-    ) -> Option<()> {
+    ) -> Result<(), NoReply> {
         let Line { link, cookie, .. } = &mut self.lines[index];
         errand::ask(link, self.request.as_ref(), cookie, question, replies).await
     }

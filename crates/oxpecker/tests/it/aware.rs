@@ -2,6 +2,7 @@
 //! what is refused, and what passes unread.
 
 mod hostile;
+mod lines;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,13 +1,15 @@
 //! What a client says: the head of a request, the head of a call, and how long it may take.
 
 use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
 
 use oxpecker_wire::scan::{Fault, Progress};
 use tokio::time::timeout;
 
 use super::{Exchange, HELD_BYTES_MAX, Next};
 use crate::aware::http;
-use crate::aware::link::{Broken, Inward};
+use crate::aware::link::{Broken, Inward, Patience};
 use crate::record::Close;
 
 /// Most that is held back although it is known where it goes, so that it can be sent again.
@@ -93,18 +95,52 @@ impl Exchange<'_> {
         }
     }
 
+    /// How long all may be silent while nothing is open.
+    pub(in crate::aware) fn silence_max(&self) -> Option<Duration> {
+        let profile = &self.session.policy.config.protocol_profile;
+        let limits = [profile.idle_timeout, profile.client_timeout, profile.server_timeout];
+        limits.into_iter().flatten().min()
+    }
+
+    /// For a message that has begun: as long as something is open, it may take for ever.
+    pub(in crate::aware) fn patience(&self) -> Patience {
+        match self.memory.has_open_operations() {
+            true => Patience::ENDLESS,
+            false => Patience::new(self.silence_max()),
+        }
+    }
+
     /// False when the client's patience is over. Never while an operation is open.
     async fn wait_for_client(&mut self) -> Result<bool, Broken> {
-        let profile = &self.session.policy.config.protocol_profile;
-        let patience = [profile.idle_timeout, profile.client_timeout, profile.server_timeout];
-        let Some(patience) = patience.into_iter().flatten().min() else {
-            return self.client.more().await.map(|()| true);
+        let Some(patience) = self.silence_max() else {
+            return self.client_or_lines().await.map(|()| true);
         };
         loop {
-            match timeout(patience, self.client.more()).await {
+            match timeout(patience, self.client_or_lines()).await {
                 Ok(result) => return result.map(|()| true),
                 Err(_) if self.memory.has_open_operations() => {}
                 Err(_) => return Ok(false),
+            }
+        }
+    }
+
+    /// Receives more from the client. A line that its coordinator closes meanwhile is given up: the
+    /// client must not count at a coordinator that knows nothing of it.
+    async fn client_or_lines(&mut self) -> Result<(), Broken> {
+        loop {
+            let useless = std::future::poll_fn(|cx| {
+                if let Poll::Ready(more) = self.client.poll_more(cx) {
+                    return Poll::Ready(Err(more));
+                }
+                let mut lines = self.lines.iter_mut();
+                match lines.position(|line| line.link.poll_useless(cx).is_ready()) {
+                    Some(index) => Poll::Ready(Ok(index)),
+                    None => Poll::Pending,
+                }
+            });
+            match useless.await {
+                Ok(index) => self.forget(index),
+                Err(more) => return more,
             }
         }
     }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use oxpecker_wire::scan::Fault;
 
-use super::{Broken, Link, Outward, next, took};
+use super::{Broken, Link, Outward, Patience, next, took};
 use crate::relay::with_scratch;
 
 /// A SASL frame's header, written in front of its payload.
@@ -15,7 +15,7 @@ const FRAME_HEADER: usize = 4;
 #[derive(Debug)]
 pub(in crate::aware) enum PumpError {
     From(Broken),
-    To(#[expect(dead_code, reason = "for whoever prints it")] io::Error),
+    To(io::Error),
 }
 
 /// Reads a message's bytes as they pass: how many belong to it, and whether it is over.
@@ -26,17 +26,19 @@ pub(in crate::aware) type Feed<'a> = dyn FnMut(&[u8]) -> Result<(usize, bool), F
 pub(in crate::aware) async fn pump(
     from: &mut Link,
     mut to: Option<&mut Link>,
+    patience: Patience,
     feed: &mut Feed<'_>,
 ) -> Result<(), PumpError> {
     let mut over = pump_received(from, to.as_deref_mut(), feed).map_err(PumpError::From)?;
     loop {
         if let Some(to) = to.as_deref_mut() {
-            to.flush().await.map_err(PumpError::To)?;
+            to.flush_within(patience).await.map_err(PumpError::To)?;
         }
         if over {
             return Ok(());
         }
-        over = std::future::poll_fn(|cx| poll_pump(cx, from, to.as_deref_mut(), feed)).await?;
+        let step = std::future::poll_fn(|cx| poll_pump(cx, from, to.as_deref_mut(), feed));
+        over = patience.within(step).await.unwrap_or(Err(PumpError::From(Broken::Stalled)))?;
     }
 }
 

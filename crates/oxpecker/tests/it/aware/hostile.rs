@@ -14,11 +14,11 @@ use crate::site::Site;
 const MIB: usize = 1024 * 1024;
 
 /// `GetQueryId` with an argument: named nothing, so it may go anywhere.
-const GOOD: &[u8] = b"\x80\x01\0\x01\0\0\0\x05Other\0\0\0\x07\0";
-const REPLY: &[u8] = b"\x80\x01\0\x02\0\0\0\x05Other\0\0\0\x07\0";
+pub(super) const GOOD: &[u8] = b"\x80\x01\0\x01\0\0\0\x05Other\0\0\0\x07\0";
+pub(super) const REPLY: &[u8] = b"\x80\x01\0\x02\0\0\0\x05Other\0\0\0\x07\0";
 
 /// Answers [`GOOD`] as often as it comes, and swallows all else.
-fn serve(mut stream: TcpStream) {
+pub(super) fn serve(mut stream: TcpStream) {
     let mut heard = vec![0; GOOD.len()];
     while stream.read_exact(&mut heard).is_ok() {
         if heard == GOOD {
