@@ -11,7 +11,7 @@ use thrift::transport::TBufferChannel;
 
 /// A Thrift value of any shape.
 #[derive(Debug, Clone)]
-enum Value {
+pub(crate) enum Value {
     Bool(bool),
     Byte(i8),
     I16(i16),
@@ -101,7 +101,7 @@ fn write_struct(fields: &[(i16, Value)], out: &mut impl TOutputProtocol) -> thri
 }
 
 /// A message as the library writes it.
-fn message(
+pub(crate) fn message(
     name: &str,
     kind: TMessageType,
     sequence: i32,

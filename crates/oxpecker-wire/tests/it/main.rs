@@ -3,6 +3,7 @@
 // Clippy knows test functions, not their helpers.
 #![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
+mod allocations;
 mod captures;
 mod differential;
 mod hostile;

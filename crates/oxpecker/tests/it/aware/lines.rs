@@ -1,51 +1,12 @@
 //! Connections to coordinators: how many, whose, and when they are given up.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 
 use oxpecker_testkit::client::{Ending, Talk, connect};
 use oxpecker_testkit::{Member, wait_until};
 
-use super::aware;
-use super::hostile::{GOOD, REPLY, serve};
+use super::{GOOD, REPLY, aware, hear_answer, post, read_head, serve, serve_http};
 use crate::site::Site;
-
-/// Reads the head of a request, its empty line included. False: there is none.
-fn read_head(stream: &mut TcpStream) -> bool {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        match stream.read(&mut byte) {
-            Ok(1) => head.push(byte[0]),
-            _ => return false,
-        }
-    }
-    true
-}
-
-fn post(target: &str, lines: &str, length: usize) -> Vec<u8> {
-    format!("POST {target} HTTP/1.1\r\nHost: a\r\n{lines}Content-Length: {length}\r\n\r\n").into()
-}
-
-/// Answers every request that has [`GOOD`] in it.
-fn serve_http(mut stream: TcpStream) {
-    let mut heard = vec![0; GOOD.len()];
-    while read_head(&mut stream) && stream.read_exact(&mut heard).is_ok() && heard == GOOD {
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", REPLY.len());
-        if stream.write_all(&[head.as_bytes(), REPLY].concat()).is_err() {
-            return;
-        }
-    }
-}
-
-/// The head of an answer, and so much of a body.
-#[track_caller]
-fn hear_answer(client: &mut TcpStream, body: usize) -> String {
-    let status = client.hear_line();
-    while client.hear_line() != "\r" {}
-    client.hear(body);
-    status.trim_end().to_owned()
-}
 
 #[test]
 fn of_two_log_ins_nobody_guesses_which_counts() {

@@ -9,7 +9,8 @@ usage: raw_sessions.py HOST PORT sessions N    N sessions in turn; process ids a
                                                that were told of an error)
        raw_sessions.py HOST PORT forged 1      what is said of handles whose tags were changed, cut, grown
                                                or taken from another: a text and how often
-       raw_sessions.py HOST PORT lost 1        a session steered by lines: pid, run, reopen
+       raw_sessions.py HOST PORT lost 1        a session steered by lines: pid, run, reopen, anew (the
+                                               same session over another connection)
        raw_sessions.py HOST PORT known N [HOST2]
                                                who of N connections, to HOST2 if it is given but
                                                for the first, knows the session of the first
@@ -167,7 +168,13 @@ elif what == "lost":
             continue
         if line.strip() == "reopen":
             session = open_session(connection)
-        print(pid(session, lambda: connection))
+        elif line.strip() == "anew":
+            connection.close()
+            connection = Connection()
+        try:
+            print(pid(session, lambda: connection))
+        except SystemExit as refused:
+            print(refused)
 elif what == "quiet":
     first, other = Connection(), Connection(sys.argv[5])
     request = TExecuteStatementReq(open_session(first), "select sleep(%d)" % count, runAsync=True)
