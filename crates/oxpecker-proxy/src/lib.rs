@@ -24,6 +24,7 @@ mod resolve;
 mod socket;
 mod state;
 mod tls;
+pub mod wording;
 mod worker;
 
 pub use aware::{

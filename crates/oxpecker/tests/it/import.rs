@@ -74,7 +74,7 @@ fn a_missing_certificate_is_told_where_bind_names_it() {
     let (_dir, file) = with("haproxy.cfg", &text);
     let (status, out, _) = oxpecker(&["check", "-f", &file]);
     assert_eq!(status, 3, "{out}");
-    assert!(out.contains("missing.pem: No such file") && out.contains("haproxy.cfg:8:"), "{out}");
+    assert!(out.contains("missing.pem: no such file") && out.contains("haproxy.cfg:8:"), "{out}");
 }
 
 #[test]
