@@ -20,6 +20,7 @@ use super::line::{Credentials, Line};
 use super::link::{Broken, Link, PumpError, pump};
 use super::pass::Failed;
 use super::reach::{LOST_IN_MID_CALL, Refusal};
+use super::registry::OperationEnd;
 use super::route::{self, Target};
 use super::tags::Tags;
 use crate::connection::Session;
@@ -143,7 +144,13 @@ impl<'a> Exchange<'a> {
             return Next::Close(Close::IdleTimeout);
         };
         let before = self.traffic();
+        self.memory.called();
+        self.memory.asks(self.calls.call());
         let result = self.serve(whole).await;
+        match result {
+            Ok(()) => self.memory.is_done(),
+            Err(close) => self.memory.gave_up(OperationEnd::of_close(close), ""),
+        }
         let after = self.traffic();
         let [up, down] = [0, 1].map(|i| Moved { bytes: after[i] - before[i], reads: 1 });
         self.session.count(up, down, self.lines.get(self.current).map(|line| &*line.member));
@@ -220,7 +227,6 @@ impl<'a> Exchange<'a> {
 
     /// Takes a call to where it belongs, elsewhere again if need be, and answers it in any case.
     async fn serve(&mut self, whole: bool) -> Result<(), Close> {
-        self.memory.called();
         let mut target = route::target(self.calls.call(), self.tags.as_deref(), &self.memory);
         let mut stripped = false;
         let mut repeated = false;
@@ -237,6 +243,7 @@ impl<'a> Exchange<'a> {
                     route::strip(&mut self.held, self.calls.call(), self.tags.as_deref());
                 stripped = true;
             }
+            self.memory.sends_to(&self.lines[index].place);
             let failed = match self.pass(index, whole).await {
                 Ok(()) => return Ok(()),
                 Err(failed) => failed,
@@ -258,7 +265,8 @@ impl<'a> Exchange<'a> {
                     }
                     // All are leaving, or it would be another session: its own words.
                     let text = String::from_utf8_lossy(self.replies.reply().error.kept()).into();
-                    return self.refuse(whole, Refusal::general(text)).await;
+                    let refusal = Refusal::general(text, OperationEnd::Failed);
+                    return self.refuse(whole, refusal).await;
                 }
                 Failed::Lost => {
                     let line = self.lines.remove(index);
@@ -294,13 +302,14 @@ impl<'a> Exchange<'a> {
         let hangs = self.session.pool.config.service_down != ServiceDown::None
             && self.session.worker.shared.balancer().is_down(member.id);
         let alive = if hangs { Err(None) } else { self.line_to(member).await? };
-        match (unknown, alive) {
-            (_, Ok(_)) | (None, Err(_)) => Ok(Refusal::link(LOST_IN_MID_CALL)),
+        Ok(match (unknown, alive) {
+            (_, Ok(_)) => Refusal::link(LOST_IN_MID_CALL, OperationEnd::AnswerLost),
+            (None, Err(_)) => Refusal::link(LOST_IN_MID_CALL, OperationEnd::CoordinatorLost),
             (Some(text), Err(_)) => {
                 self.memory.coordinator_lost(self.calls.call());
-                Ok(Refusal::general(text))
+                Refusal::general(text, OperationEnd::CoordinatorLost)
             }
-        }
+        })
     }
 
     /// Answers a call in a coordinator's place.
@@ -313,7 +322,9 @@ impl<'a> Exchange<'a> {
                 Err(PumpError::From(error)) => return Err(close_of(&error)),
                 Err(PumpError::To(_)) => return Err(Close::ClientGone { last_data: false }),
             }
+            self.memory.asks(self.calls.call());
         }
+        self.memory.gave_up(refusal.end, refusal.sql_state);
         if self.is_http {
             match http::drain(&mut self.client).await {
                 Ok(true) => {}

@@ -2,6 +2,7 @@
 
 mod own;
 pub(super) mod results;
+mod underway;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,7 +25,9 @@ use super::registry::{
 };
 use super::route::Known;
 use crate::connection;
+use crate::connection::registry::Conn;
 use crate::state::{PoolState, Shared, VirtualState};
+use underway::Underway;
 
 /// Sessions that one connection counts as a user of; a connection pool's may carry many.
 const USES_MAX: usize = 64;
@@ -43,6 +46,10 @@ pub(super) struct Memory {
     access: Access,
     /// When the call came that is served now.
     called: Instant,
+    /// The statement of a call that is not answered yet.
+    underway: Option<Box<Underway>>,
+    /// Tells why this connection was ended.
+    conn: Arc<Conn>,
     /// Most recently used last.
     uses: Vec<Use>,
     /// The operation of the last call, so that a poll or fetch asks no table.
@@ -76,6 +83,8 @@ impl Memory {
             client: session.client().to_string(),
             access,
             called: Instant::now(),
+            underway: None,
+            conn: Arc::clone(&session.registered.conn),
             uses: Vec::new(),
             last: None,
             own: None,
@@ -191,8 +200,9 @@ impl Memory {
     pub(super) fn learn(&mut self, call: &Call, reply: &Reply, bytes: u64, place: &Place) {
         let method = call.method();
         let succeeded = !reply.is_error();
+        let asked = self.underway.take().map(|underway| underway.asked);
         match call.names() {
-            Names::Nothing => self.learn_new(call, reply, place),
+            Names::Nothing => self.learn_new(call, asked, reply, place),
             Names::Session | Names::Unknown => {
                 let Some(id) = call.handle().and_then(Handle::id) else { return };
                 self.use_session(id);
@@ -206,7 +216,8 @@ impl Memory {
                     let session = self.shared.sessions.session(id);
                     let session =
                         session.unwrap_or_else(|| self.new_session(Some(id), place, "", ""));
-                    self.begin(call, reply, reply.handle(), session);
+                    let asked = asked.unwrap_or_else(|| self.asked(call));
+                    self.begin(asked, reply, session);
                 }
             }
             Names::Operation | Names::OperationAndSession => {
@@ -220,7 +231,7 @@ impl Memory {
         }
     }
 
-    fn learn_new(&mut self, call: &Call, reply: &Reply, place: &Place) {
+    fn learn_new(&mut self, call: &Call, asked: Option<Asked>, reply: &Reply, place: &Place) {
         let user = String::from_utf8_lossy(call.user.kept());
         match call.method() {
             Method::OpenSession => {
@@ -236,41 +247,37 @@ impl Memory {
                 let own = self.own.take().filter(|own| own.place == *place);
                 let own = own.unwrap_or_else(|| self.new_session(None, place, &user, ""));
                 self.own = Some(Arc::clone(&own));
+                let asked = asked.unwrap_or_else(|| self.asked(call));
                 match id {
-                    Some(id) => self.began(call, id, own, None),
-                    None => self.refused(call, reply, own),
+                    Some(id) => self.began(asked, id, own, None),
+                    None => self.refused(asked, reply, own),
                 }
             }
             _ => {}
         }
     }
 
-    fn begin(
-        &mut self,
-        call: &Call,
-        reply: &Reply,
-        handle: Option<&Handle>,
-        session: Arc<Session>,
-    ) {
+    fn begin(&mut self, asked: Asked, reply: &Reply, session: Arc<Session>) {
+        let handle = reply.handle();
         match handle.and_then(Handle::id) {
             Some(id) if !reply.is_error() => {
-                self.began(call, id, session, handle.and_then(Secret::of));
+                self.began(asked, id, session, handle.and_then(Secret::of));
             }
-            _ => self.refused(call, reply, session),
+            _ => self.refused(asked, reply, session),
         }
     }
 
-    fn began(&mut self, call: &Call, id: Id, session: Arc<Session>, secret: Option<Secret>) {
-        let operation = Arc::new(Operation::new(id, session, secret, self.asked(call)));
+    fn began(&mut self, asked: Asked, id: Id, session: Arc<Session>, secret: Option<Secret>) {
+        let operation = Arc::new(Operation::new(id, session, secret, asked));
         self.shared.sessions.began(&operation);
         self.last = Some(operation);
     }
 
-    fn refused(&mut self, call: &Call, reply: &Reply, session: Arc<Session>) {
+    fn refused(&mut self, asked: Asked, reply: &Reply, session: Arc<Session>) {
         if reply.is_error() {
-            let operation = Operation::new(NO_ID, session, None, self.asked(call));
+            let operation = Operation::new(NO_ID, session, None, asked);
             operation.fail(reply.sql_state.kept());
-            self.shared.sessions.refused(&operation);
+            self.shared.sessions.refused(&operation, OperationEnd::Failed);
         }
     }
 

@@ -15,7 +15,7 @@ use super::exchange::Exchange;
 use super::http;
 use super::line::{Line, LoginError};
 use super::place::Place;
-use super::registry::Secret;
+use super::registry::{OperationEnd, Secret};
 use super::route::{self, Target};
 use crate::record::Close;
 use crate::state::MemberState;
@@ -41,15 +41,25 @@ const NO_COORDINATOR: &str = "Could not connect to a coordinator: none is availa
 pub(super) struct Refusal {
     pub(super) sql_state: &'static str,
     pub(super) text: String,
+    /// For the record, if the call asked for a statement.
+    pub(super) end: OperationEnd,
 }
 
 impl Refusal {
-    pub(super) fn general(text: String) -> Self {
-        Self { sql_state: answer::GENERAL, text }
+    pub(super) fn general(text: String, end: OperationEnd) -> Self {
+        Self { sql_state: answer::GENERAL, text, end }
     }
 
-    pub(super) fn link(text: impl Into<String>) -> Self {
-        Self { sql_state: answer::LINK_FAILURE, text: text.into() }
+    pub(super) fn link(text: impl Into<String>, end: OperationEnd) -> Self {
+        Self { sql_state: answer::LINK_FAILURE, text: text.into(), end }
+    }
+
+    fn not_let_in(error: &LoginError) -> Self {
+        let end = match error {
+            LoginError::Refused(_) | LoginError::NotSasl => OperationEnd::LoginRefused,
+            LoginError::TimedOut(_) | LoginError::Io(_) => OperationEnd::CoordinatorLost,
+        };
+        Self::link(format!("{error}\n"), end)
     }
 }
 
@@ -62,7 +72,10 @@ impl Exchange<'_> {
         let pool = Arc::clone(&self.session.pool);
         let member = match target {
             Target::New | Target::Any => return self.line_to_some(target).await,
-            Target::Refuse(text) => return Ok(Err(Refusal::general(text.clone()))),
+            Target::Refuse(text) => {
+                let text = text.clone();
+                return Ok(Err(Refusal::general(text, OperationEnd::UnknownSession)));
+            }
             Target::Search { names, id, secret } => {
                 return self.search(*names, *id, secret).await;
             }
@@ -84,11 +97,14 @@ impl Exchange<'_> {
         };
         Ok(match lost {
             Ok(index) => Ok(index),
-            Err(Some(refused)) => Err(Refusal::link(format!("{refused}\n"))),
+            Err(Some(error)) => Err(Refusal::not_let_in(&error)),
             Err(None) => {
                 self.memory.coordinator_lost(self.calls.call());
-                let text = route::refusal_of(self.calls.call());
-                Err(text.map_or_else(|| Refusal::link(LOST_IN_MID_CALL), Refusal::general))
+                let end = OperationEnd::CoordinatorLost;
+                Err(match route::refusal_of(self.calls.call()) {
+                    Some(text) => Refusal::general(text, end),
+                    None => Refusal::link(LOST_IN_MID_CALL, end),
+                })
             }
         })
     }
@@ -103,7 +119,7 @@ impl Exchange<'_> {
                 return Ok(Ok(index));
             }
             if self.memory.lose_own_session() {
-                return Ok(Err(Refusal::link(SESSION_LOST)));
+                return Ok(Err(Refusal::link(SESSION_LOST, OperationEnd::CoordinatorLost)));
             }
         }
         let current = self.lines.get(self.current).filter(|line| self.may_use(line));
@@ -118,11 +134,11 @@ impl Exchange<'_> {
         match Line::to_any(self.session, &self.client).await {
             Ok(line) => Ok(match self.add(line).await {
                 Ok(index) => Ok(index),
-                Err(refused) => Err(Refusal::link(format!("{refused}\n"))),
+                Err(error) => Err(Refusal::not_let_in(&error)),
             }),
             Err(Close::ClientGoneEarly) => Err(Close::ClientGoneEarly),
             Err(close @ Close::ClientLeftQueue) => Err(close),
-            Err(_) => Ok(Err(Refusal::link(NO_COORDINATOR))),
+            Err(_) => Ok(Err(Refusal::link(NO_COORDINATOR, OperationEnd::NoCoordinator))),
         }
     }
 
@@ -188,7 +204,8 @@ impl Exchange<'_> {
         secret: &[u8; ID_BYTES],
     ) -> Result<Result<usize, Refusal>, Close> {
         let is_operation = matches!(names, Names::Operation | Names::OperationAndSession);
-        let vain = || Refusal::general(route::refusal(is_operation, id));
+        let vain =
+            || Refusal::general(route::refusal(is_operation, id), OperationEnd::UnknownSession);
         if self.vain_searches >= VAIN_SEARCHES_MAX {
             return Ok(Err(vain()));
         }

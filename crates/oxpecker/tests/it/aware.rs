@@ -2,6 +2,7 @@
 //! what is refused, and what passes unread.
 
 mod hostile;
+mod unanswered;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
