@@ -249,10 +249,11 @@ impl<'a> Exchange<'a> {
                 Err(failed) => failed,
             };
             let method = self.calls.call().method();
-            let member = Arc::clone(&self.lines[index].member);
             match failed {
+                // The line may be gone already: what it answered was its last word.
                 Failed::Close(close) => return Err(close),
                 Failed::Leaving => {
+                    let member = Arc::clone(&self.lines[index].member);
                     self.session.particulars().tried.push(member.id);
                     tracing::info!(
                         member = %member.name, client = %self.session.client(),
@@ -271,8 +272,9 @@ impl<'a> Exchange<'a> {
                 Failed::Lost => {
                     let line = self.lines.remove(index);
                     self.current = 0;
+                    let member = Arc::clone(&line.member);
                     tracing::debug!(
-                        member = %line.member.name, client = %self.session.client(),
+                        member = %member.name, client = %self.session.client(),
                         "the connection to a coordinator was lost"
                     );
                     drop(line);
