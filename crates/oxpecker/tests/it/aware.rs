@@ -1,6 +1,7 @@
 //! Virtual servers that read the protocol, between scripted clients and members: what is followed,
 //! what is refused, and what passes unread.
 
+mod down;
 mod hostile;
 mod unanswered;
 

@@ -13,24 +13,24 @@ use super::{Said, aware, recording};
 use crate::site::Site;
 
 const BARE: &str = "shell-hs2-noauth-fake";
-const KERBEROS: &str = "shell-hs2-gssapi-fake";
+pub(super) const KERBEROS: &str = "shell-hs2-gssapi-fake";
 const BEESWAX: &str = "shell-beeswax-noauth-fake";
 
 /// What a member does once it has the statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
+pub(super) enum Then {
     Closes,
     Waits,
 }
 
 impl Said {
-    fn is_statement(&self) -> bool {
+    pub(super) fn is_statement(&self) -> bool {
         ["CALL ExecuteStatement", "CALL query"].iter().any(|call| self.what.starts_with(call))
     }
 }
 
 /// Plays the server's part of a recording up to the first statement.
-fn play_server(mut stream: TcpStream, name: &str, then: Then, asked: &AtomicUsize) {
+pub(super) fn play_server(mut stream: TcpStream, name: &str, then: Then, asked: &AtomicUsize) {
     for line in recording(name) {
         if !line.by_client {
             stream.say(&line.bytes);
@@ -97,14 +97,14 @@ impl Play {
 }
 
 #[track_caller]
-fn record(gateway: &Gateway) -> Value {
+pub(super) fn record(gateway: &Gateway) -> Value {
     let line = gateway.out.wait("\"record\":\"query\"");
     assert_eq!(gateway.out.count("\"record\":\"query\""), 1);
     serde_json::from_str(&line).unwrap()
 }
 
 #[track_caller]
-fn check_end(record: &Value, end: &str, by: &str, sql_state: Option<&str>) {
+pub(super) fn check_end(record: &Value, end: &str, by: &str, sql_state: Option<&str>) {
     assert_eq!((&record["end"], &record["ended_by"]), (&json!(end), &json!(by)), "{record}");
     assert_eq!(record["sql_state"], json!(sql_state), "{record}");
     assert_eq!(record["query_id"], Value::Null, "nobody told one: {record}");
