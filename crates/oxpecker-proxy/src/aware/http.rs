@@ -24,6 +24,8 @@ pub(crate) struct Request {
     framing: Framing,
     pub(super) closes: bool,
     identity: Vec<u8>,
+    /// Whom the target says the client acts for.
+    do_as: Option<Box<str>>,
     /// Its coordinator's cookies are kept here.
     pub(super) keeps_cookies: bool,
     standing: Standing,
@@ -31,6 +33,9 @@ pub(crate) struct Request {
 }
 
 /// Scheme of HTTP's Basic authentication, RFC 7617.
+const DO_AS: &[u8] = b"doAs=";
+/// Longer names are cut where they are shown, as those in calls are.
+const NAME_BYTES_MAX: usize = 256;
 const BASIC: &[u8] = b"basic ";
 
 /// Whether another call may have the same around it.
@@ -121,7 +126,17 @@ pub(super) async fn read_request(client: &mut Link) -> Result<Result<Request, Ba
         (true, false) if !has_cookie => Standing::Open,
         _ => Standing::Single,
     };
-    Ok(Ok(Request { head, framing, closes, identity, keeps_cookies, standing, expects_continue }))
+    let do_as = do_as(request.target).map(Into::into);
+    Ok(Ok(Request {
+        head,
+        framing,
+        closes,
+        identity,
+        do_as,
+        keeps_cookies,
+        standing,
+        expects_continue,
+    }))
 }
 
 impl Request {
@@ -132,6 +147,10 @@ impl Request {
     /// Whose line may carry it.
     pub(super) fn identity(&self) -> &[u8] {
         &self.identity
+    }
+
+    pub(super) fn do_as(&self) -> Option<&str> {
+        self.do_as.as_deref()
     }
 
     /// Whose password it carries; `None` without one, and for tokens.
@@ -331,6 +350,34 @@ fn cookies_for(head: &Head<'_>, own: &[u8]) -> Vec<u8> {
     cookies
 }
 
+/// Whom the client acts for by a request's target, read as Impala reads it.
+fn do_as(target: &[u8]) -> Option<String> {
+    let at = target.iter().position(|&byte| byte == b'?')?;
+    let mut pairs = target[at + 1..].split(|&byte| byte == b'&');
+    let value = pairs.find_map(|pair| pair.strip_prefix(DO_AS))?;
+    let mut name = Vec::new();
+    let mut rest = value;
+    while let ([byte, behind @ ..], true) = (rest, name.len() < NAME_BYTES_MAX) {
+        rest = behind;
+        name.push(match (byte, behind) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, ..]) => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = &behind[2..];
+                    high << 4 | low
+                }
+                _ => b'%',
+            },
+            (byte, _) => *byte,
+        });
+    }
+    (!name.is_empty()).then(|| String::from_utf8_lossy(&name).into_owned())
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).map(|digit| digit as u8)
+}
+
 /// The name in the credentials of HTTP's Basic authentication.
 fn basic_user(authorization: &[u8]) -> Option<String> {
     let (scheme, credentials) = authorization.split_at_checked(BASIC.len())?;
@@ -345,6 +392,21 @@ fn basic_user(authorization: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whom_a_client_acts_for_is_in_its_target() {
+        let name = |target: &str| do_as(target.as_bytes());
+        assert_eq!(name("/cliservice?doAs=bob"), Some("bob".to_owned()));
+        assert_eq!(name("/?a=b&doAs=b%c3%B6b+x%2&doAs=eve"), Some("b\u{f6}b x%2".to_owned()));
+        for other in
+            ["/cliservice", "/?", "/?doAs=", "/?doas=bob", "/?xdoAs=bob", "/doAs=bob", "?&"]
+        {
+            assert_eq!(name(other), None, "{other}");
+        }
+        let long = name(&format!("/?doAs={}", "x".repeat(10_000)));
+        assert_eq!(long.map(|name| name.len()), Some(NAME_BYTES_MAX));
+        assert_eq!(name("/?doAs=%ff%0a"), Some("\u{fffd}\n".to_owned()));
+    }
 
     #[test]
     fn the_user_is_who_logs_in() {

@@ -44,6 +44,8 @@ pub(super) struct Memory {
     pool: Arc<PoolState>,
     client: String,
     access: Access,
+    /// Whom the client acts for, by what is around its calls.
+    do_as: Option<Box<str>>,
     /// When the call came that is served now.
     called: Instant,
     /// The statement of a call that is not answered yet.
@@ -82,6 +84,7 @@ impl Memory {
             pool: Arc::clone(&session.pool),
             client: session.client().to_string(),
             access,
+            do_as: None,
             called: Instant::now(),
             underway: None,
             conn: Arc::clone(&session.registered.conn),
@@ -98,6 +101,9 @@ impl Memory {
 
     /// The next call comes with this around it.
     pub(super) fn requested(&mut self, request: &Request) {
+        if self.do_as.as_deref() != request.do_as() {
+            self.do_as = request.do_as().map(Into::into);
+        }
         if let Some(access) = Access::of_request(request, &self.access) {
             self.access = access;
             self.uses.iter_mut().for_each(|known| known.is_noted = false);
@@ -144,6 +150,11 @@ impl Memory {
         // Whoever logged in is who it is, whatever the call claims.
         let login = self.access.login();
         let user = login.as_deref().unwrap_or(user);
+        // With both, Impala up to 4.5 takes the call's, and later ones neither.
+        let do_as = match &self.do_as {
+            Some(around) if do_as.is_empty() => around,
+            _ => do_as,
+        };
         let whose = Whose {
             virtual_server: &self.policy.config.name,
             pool: &self.pool.config.name,
