@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use oxpecker_testkit::client::{Talk, reset_on_close};
 use oxpecker_testkit::member::Unreachable;
-use oxpecker_testkit::{Ending, Gateway, Launch, Member, connect, wait_until};
+use oxpecker_testkit::wait::wait_for;
+use oxpecker_testkit::{Ending, Gateway, Http, Launch, Member, connect, wait_until};
+use serde_json::Value;
 
 use crate::site::{PROGRAM, Site};
 
@@ -199,6 +201,37 @@ fn service_down_reset_resets_the_connections_of_the_member() {
     let mut endings: Vec<_> = clients.iter_mut().map(lives).collect();
     endings.sort_unstable();
     assert_eq!(endings, ["alive", "reset"]);
+}
+
+/// Beside the change of health itself.
+#[test]
+fn an_event_tells_of_connections_that_service_down_ended() {
+    let site = Site::new(2)
+        .monitored("port = 25000")
+        .pool("method = \"round-robin\"\nservice_down = \"reset\"")
+        .admin("");
+    let health = |n| Member::silent(SocketAddr::new(site.member_addr(n).ip(), 25_000));
+    let mut health = [health(1), health(2)];
+    let members = [Member::echo(site.member_addr(1)), Member::echo(site.member_addr(2))];
+    let gateway = site.start_with_admin();
+    gateway.out.wait_count(2, "member changed health");
+    let _clients = [greet(site.front()), greet(site.front())];
+    assert!(members.iter().all(|member| member.open() == 1));
+    health[0].kill();
+    gateway.wait_record(1);
+    let http = Http::tcp(site.admin_addr()).by_script();
+    let event = wait_for("an event tells of it", || {
+        let events: Value = serde_json::from_str(&http.get("/api/v1/events").body).unwrap();
+        let items = events["items"].as_array().unwrap().clone();
+        items.into_iter().find(|item| item["kind"] == "connections-ended")
+    });
+    assert_eq!((&event["who"], &event["subject"]), (&"gateway".into(), &"p/m1:21050".into()));
+    assert_eq!(event["text"], "1 connections ended: the member is down (service_down)");
+    let events = http.get("/api/v1/events").body;
+    assert!(
+        events.contains("up \u{2192} down: probe failed: connect: connection refused"),
+        "{events}"
+    );
 }
 
 #[test]
