@@ -1,5 +1,6 @@
 //! The admin side as the binary sees it: prepare, install, stop.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -115,27 +116,39 @@ impl Admin {
     }
 }
 
-/// A panic here must not end traffic, nor leave the gateway without its admin side.
 fn run(app: &Arc<App>, wanted: &watch::Receiver<Sockets>) {
+    let serve = || -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(BLOCKING_THREADS_MAX)
+            .build()?;
+        runtime.block_on(server::serve(Arc::clone(app), wanted.clone()));
+        // A hash that is still computed is not waited for.
+        runtime.shutdown_background();
+        Ok(())
+    };
+    keep_up(serve, || wanted.has_changed().is_ok(), RESTART_AFTER);
+}
+
+/// Serves until that ends in peace or is not wanted any more. A panic there must not end traffic,
+/// nor leave the gateway without its admin side.
+fn keep_up(
+    mut serve: impl FnMut() -> io::Result<()>,
+    is_wanted: impl Fn() -> bool,
+    pause: Duration,
+) {
     loop {
-        let served = catch_unwind(AssertUnwindSafe(|| -> std::io::Result<()> {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .max_blocking_threads(BLOCKING_THREADS_MAX)
-                .build()?;
-            runtime.block_on(server::serve(Arc::clone(app), wanted.clone()));
-            // A hash that is still computed is not waited for.
-            runtime.shutdown_background();
-            Ok(())
-        }));
-        match served {
+        match catch_unwind(AssertUnwindSafe(&mut serve)) {
             Ok(Ok(())) => return,
             Ok(Err(error)) => tracing::error!(%error, "failed to run the admin side"),
             Err(_) => tracing::error!("the admin side panicked, starting it anew"),
         }
-        if wanted.has_changed().is_err() {
+        if !is_wanted() {
             return;
         }
-        thread::sleep(RESTART_AFTER);
+        thread::sleep(pause);
     }
 }
+
+#[cfg(test)]
+mod tests;

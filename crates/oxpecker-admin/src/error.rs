@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use oxpecker_api::ErrorBody;
 use oxpecker_proxy::control::CommandError;
+use oxpecker_proxy::wording::without_codes;
 
 /// Why a request was not carried out. Nothing has changed then.
 #[derive(Debug)]
@@ -20,7 +21,8 @@ struct Told {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Self {
-        Self(Box::new(Told { status, error: error.into(), help: String::new(), header: None }))
+        let error = without_codes(&error.into()).into_owned();
+        Self(Box::new(Told { status, error, help: String::new(), header: None }))
     }
 
     pub(crate) fn bad_request(error: impl Into<String>) -> Self {

@@ -121,16 +121,20 @@ async fn pass_on(
     session.registered.conn.set_member(Some(line.member.id));
     let (member, _, _lease) = line.into_parts();
     let mut relay = Relay::new(client, member);
-    let end = match dialect {
+    let close = match dialect {
         Some(dialect) => {
             let mut follow = Follow::new(session, dialect, place);
             let end = relay.run(&mut follow).await;
-            follow.ended();
-            end
+            let close = connection::close_of(&end, relay.member_finished());
+            follow.is_over(close);
+            close
         }
-        None => relay.run(session).await,
+        None => {
+            let end = relay.run(session).await;
+            connection::close_of(&end, relay.member_finished())
+        }
     };
     let (up, down) = relay.totals();
     session.particulars().bytes = (before.0 + up, before.1 + down);
-    connection::close_of(&end, relay.member_finished())
+    close
 }

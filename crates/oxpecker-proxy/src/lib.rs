@@ -24,6 +24,7 @@ mod resolve;
 mod socket;
 mod state;
 mod tls;
+pub mod wording;
 mod worker;
 
 pub use aware::{
@@ -31,7 +32,7 @@ pub use aware::{
     StatementView,
 };
 pub use gateway::{ApplyError, Drained, Gateway};
-pub use listener::ListenError;
+pub use listener::{ListenError, remove_stale_socket};
 pub use log::{Log, LogError, RecordSink};
 pub use tls::{
     AcmeError, CertificateFinding, CertificateSource, CertificateStatus, ClientTlsError, FrontTls,

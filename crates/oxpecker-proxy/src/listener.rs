@@ -219,7 +219,7 @@ fn backlog(config: &Virtual) -> i32 {
 }
 
 fn open_unix(path: &Path, config: &Virtual) -> io::Result<Socket> {
-    remove_stale(path)?;
+    remove_stale_socket(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
     socket.bind(&SockAddr::unix(path)?)?;
     set_mode(path, config)?;
@@ -232,7 +232,7 @@ fn set_mode(path: &Path, config: &Virtual) -> io::Result<()> {
 }
 
 /// Removes a socket file that nobody listens on, left by a process that was killed.
-fn remove_stale(path: &Path) -> io::Result<()> {
+pub fn remove_stale_socket(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.file_type().is_socket() => match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),

@@ -21,6 +21,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::wording;
+
 use target::Target;
 
 /// Lines that may wait for the writing thread.
@@ -359,7 +361,8 @@ impl io::Write for LineWriter<'_> {
 impl Drop for LineWriter<'_> {
     fn drop(&mut self) {
         if let Self::Line { log, level, format, line } = self {
-            let line = String::from_utf8_lossy(line).trim_end().to_owned();
+            let line = String::from_utf8_lossy(line);
+            let line = wording::without_codes(line.trim_end()).into_owned();
             log.send(Message::Process { level: *level, format: *format, line });
         }
     }

@@ -28,6 +28,7 @@ use crate::endpoint::Endpoint;
 use crate::socket::{self, Dial};
 use crate::state::{MemberState, Shared, Topology};
 use crate::tls::client::ClientTls;
+use crate::wording;
 
 /// A probe that comes back this much too late says more about us (stopped, starved) than about
 /// the member, and is not counted.
@@ -203,7 +204,10 @@ fn report(
         Ok(Verdict { state: State::Quiescing, .. }) => {
             (ProbeOutcome::Quiescing, "the coordinator says it is shutting down".to_owned())
         }
-        Err(failure) => (ProbeOutcome::Failed, format!("probe failed: {failure}")),
+        Err(failure) => {
+            let reason = wording::in_words(&format_args!("probe failed: {failure}"));
+            (ProbeOutcome::Failed, reason)
+        }
     };
     if outcome == ProbeOutcome::Failed {
         tracing::trace!(member = %member.name, reason, "probe failed");

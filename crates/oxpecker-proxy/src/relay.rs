@@ -76,6 +76,8 @@ pub(crate) trait Watch {
     }
     /// Bytes that are about to be passed on, if `READS`.
     fn saw(&mut self, _: Way, _: &[u8]) {}
+    /// Whoever sends this way says no more.
+    fn ended(&mut self, _: Way) {}
 }
 
 /// Which direction.
@@ -101,6 +103,10 @@ impl<W: Watch> Tap<'_, W> {
         if W::READS {
             self.watch.saw(self.way, bytes);
         }
+    }
+
+    fn ended(&mut self) {
+        self.watch.ended(self.way);
     }
 }
 

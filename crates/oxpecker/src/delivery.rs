@@ -96,7 +96,7 @@ pub(crate) fn make_absolute(config: &mut Config, base: &Path) {
 pub(crate) fn audit(checked: Checked) -> Result<Checked, Vec<Diagnostic>> {
     let Some(delivery) = &checked.config.log.delivery else { return Ok(checked) };
     let Err(error) = check_store(&store(delivery)) else { return Ok(checked) };
-    let message = format!("{:#}", anyhow::Error::new(error));
+    let message = oxpecker_proxy::wording::chain(&error);
     let help = "the certificate of the authority that vouches for the store, as PEM";
     let found = checked.locate(Severity::Error, "log.delivery", "ca_file", &message, Some(help));
     let mut diagnostics = checked.warnings;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use oxpecker_proxy::wording::without_codes;
 use serde_json::json;
 
 use crate::Format;
@@ -169,6 +170,8 @@ impl Section {
     }
 
     fn add(&mut self, verdict: Verdict, what: String, why: Option<String>, fix: Option<String>) {
+        // Most findings carry what the system said.
+        let what = without_codes(&what).into_owned();
         self.findings.push(Finding { verdict, what, why, fix });
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -13,6 +13,11 @@ use serde_json::json;
 
 use crate::exit::Exit;
 use crate::load::Files;
+
+/// Owner and group, and less where the umask says so.
+const NEW_FILE_MODE: u32 = 0o640;
+/// What neither owner nor group have.
+const STRANGERS: u32 = 0o007;
 
 /// Whose configuration it is.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -73,13 +78,26 @@ fn write(output: Option<&Path>, imported: &Import) -> anyhow::Result<()> {
     let Some(output) = output else {
         return Ok(io::stdout().lock().write_all(imported.text.as_bytes())?);
     };
-    // It may hold the password of a statistics page.
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o640);
-    options
-        .open(output)
-        .and_then(|mut file| file.write_all(imported.text.as_bytes()))
+    write_privately(output, &imported.text)
         .with_context(|| format!("failed to write {}", output.display()))
+}
+
+/// The text may hold the password of a statistics page, so strangers must not read it, whatever
+/// the umask. What owner and group of a file that is there already may do stays as it is.
+fn write_privately(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file =
+        options.write(true).create(true).truncate(false).mode(NEW_FILE_MODE).open(path)?;
+    let meta = file.metadata()?;
+    // /dev/stdout or a pipe has no content that stays.
+    if meta.is_file() {
+        let mode = meta.permissions().mode();
+        if mode & STRANGERS != 0 {
+            file.set_permissions(fs::Permissions::from_mode(mode & !STRANGERS))?;
+        }
+        file.set_len(0)?;
+    }
+    file.write_all(text.as_bytes())
 }
 
 fn show(report: &Report, format: crate::Format) -> anyhow::Result<()> {

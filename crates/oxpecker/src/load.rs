@@ -10,6 +10,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use oxpecker_config::{Checked, Diagnostic, Input, Source};
 use oxpecker_import::{Format, Import, Trace};
+use oxpecker_proxy::wording;
 
 use crate::admin;
 use crate::certificates;
@@ -200,6 +201,18 @@ type Checking = Result<(Checked, Option<Trace>), Vec<Diagnostic>>;
 
 impl Source for Files {
     fn read(&self, path: &Path) -> io::Result<String> {
+        // For diagnostics and commands alike.
+        let in_words = |error: io::Error| io::Error::new(error.kind(), wording::in_words(&error));
+        self.read_text(path).map_err(in_words)
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+impl Files {
+    fn read_text(&self, path: &Path) -> io::Result<String> {
         let relative = if path.is_relative() { Some(path) } else { self.below_base(path) };
         let file = match relative {
             Some(relative) => {
@@ -217,10 +230,6 @@ impl Source for Files {
             let at = error.utf8_error().valid_up_to();
             io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 text (byte {at})"))
         })
-    }
-
-    fn env(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
     }
 }
 

@@ -22,6 +22,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use oxpecker_proxy::wording::in_words;
+
 use exit::Exit;
 
 /// tokio's registrations are aligned to 128 bytes; the C library's allocator loses a quarter of
@@ -141,7 +143,7 @@ fn main() -> ExitCode {
     };
     exit.unwrap_or_else(|error| {
         // The whole chain on one line: causes are what an administrator greps for.
-        eprintln!("oxpecker: {error:#}");
+        eprintln!("oxpecker: {}", in_words(&format_args!("{error:#}")));
         Exit::of(&error)
     })
     .into()

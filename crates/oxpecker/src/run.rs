@@ -11,6 +11,7 @@ use oxpecker_config::model::Config;
 use oxpecker_config::{Diagnostic, Severity};
 use oxpecker_delivery::Delivery;
 use oxpecker_proxy::control::{CommandError, Request, Who};
+use oxpecker_proxy::wording::in_words;
 use oxpecker_proxy::{Gateway, Log};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -168,7 +169,8 @@ impl Process {
     async fn reload(&mut self, who: &Who) -> Result<(), String> {
         tracing::info!(who = who.as_str(), "reloading");
         self.notifier.reloading();
-        let result = self.try_reload(who).await.map_err(|error| format!("{error:#}"));
+        let result =
+            self.try_reload(who).await.map_err(|error| in_words(&format_args!("{error:#}")));
         match &result {
             Ok(()) => tracing::info!(virtual_servers = self.config.virtuals.len(), "reloaded"),
             Err(error) => {

@@ -21,6 +21,7 @@ use super::line::{Credentials, Line};
 use super::link::{Broken, Link, Patience, PumpError, pump};
 use super::pass::{Failed, NotServed};
 use super::reach::{LOST_IN_MID_CALL, Refusal, Unreached};
+use super::registry::OperationEnd;
 use super::route::{self, Target};
 use super::tags::Tags;
 use crate::connection::Session;
@@ -144,7 +145,13 @@ impl<'a> Exchange<'a> {
             return Next::Close(Close::IdleTimeout);
         };
         let before = self.traffic();
+        self.memory.called();
+        self.memory.asks(self.calls.call());
         let result = self.serve(whole).await;
+        match result {
+            Ok(()) => self.memory.is_done(),
+            Err(close) => self.memory.gave_up(OperationEnd::of_close(close), ""),
+        }
         let after = self.traffic();
         let [up, down] = [0, 1].map(|i| Moved { bytes: after[i] - before[i], reads: 1 });
         self.session.count(up, down, self.lines.get(self.current).map(|line| &*line.member));
@@ -221,7 +228,6 @@ impl<'a> Exchange<'a> {
 
     /// Takes a call to where it belongs, elsewhere again if need be, and answers it in any case.
     async fn serve(&mut self, whole: bool) -> Result<(), Close> {
-        self.memory.called();
         let mut target = route::target(self.calls.call(), self.tags.as_deref(), &self.memory);
         let mut stripped = false;
         let mut repeated = false;
@@ -238,6 +244,7 @@ impl<'a> Exchange<'a> {
                     route::strip(&mut self.held, self.calls.call(), self.tags.as_deref());
                 stripped = true;
             }
+            self.memory.sends_to(&self.lines[index].place);
             let failed = match self.pass(index, whole).await {
                 Ok(()) => return Ok(()),
                 // The line may be gone.
@@ -245,9 +252,9 @@ impl<'a> Exchange<'a> {
                 Err(Failed::NotServed(failed)) => failed,
             };
             let method = self.calls.call().method();
-            let member = Arc::clone(&self.lines[index].member);
             match failed {
                 NotServed::Leaving => {
+                    let member = Arc::clone(&self.lines[index].member);
                     self.session.particulars().tried.push(member.id);
                     tracing::info!(
                         member = %member.name, client = %self.session.client(),
@@ -260,9 +267,11 @@ impl<'a> Exchange<'a> {
                     }
                     // All are leaving, or it would be another session: its own words.
                     let text = String::from_utf8_lossy(self.replies.reply().error.kept()).into();
-                    return self.refuse(whole, Refusal::general(text)).await;
+                    let refusal = Refusal::general(text, OperationEnd::Failed);
+                    return self.refuse(whole, refusal).await;
                 }
                 NotServed::Lost => {
+                    let member = Arc::clone(&self.lines[index].member);
                     tracing::debug!(
                         member = %member.name, client = %self.session.client(),
                         "the connection to a coordinator was lost"
@@ -294,18 +303,22 @@ impl<'a> Exchange<'a> {
         let hangs = self.session.pool.config.service_down != ServiceDown::None
             && self.session.worker.shared.balancer().is_down(member.id);
         let reached = if hangs { Err(Unreached::Gone) } else { self.line_to(member).await? };
-        match (unknown, reached) {
+        Ok(match (unknown, reached) {
             (Some(text), Err(Unreached::Gone)) => {
                 self.memory.coordinator_lost(self.calls.call());
-                Ok(Refusal::general(text))
+                Refusal::general(text, OperationEnd::CoordinatorLost)
             }
-            _ => Ok(Refusal::link(LOST_IN_MID_CALL)),
-        }
+            (None, Err(Unreached::Gone)) => {
+                Refusal::link(LOST_IN_MID_CALL, OperationEnd::CoordinatorLost)
+            }
+            _ => Refusal::link(LOST_IN_MID_CALL, OperationEnd::AnswerLost),
+        })
     }
 
     /// Answers a call in a coordinator's place.
     async fn refuse(&mut self, whole: bool, refusal: Refusal) -> Result<(), Close> {
         self.swallow(whole).await?;
+        self.memory.gave_up(refusal.end, refusal.sql_state);
         let call = self.calls.call();
         let (Some(header), true) = (call.header(), call.expects_reply()) else { return Ok(()) };
         let reply = answer::failure(self.dialect, header, refusal.sql_state, &refusal.text);
@@ -327,6 +340,7 @@ impl<'a> Exchange<'a> {
                 Err(PumpError::From(error)) => return Err(close_of(&error)),
                 Err(PumpError::To(_)) => return Err(Close::ClientGone { last_data: false }),
             }
+            self.memory.asks(self.calls.call());
         }
         if self.is_http {
             return drain_client(&mut self.client, patience).await;

@@ -16,9 +16,11 @@ use tokio::time::Instant;
 use super::access::Access;
 use super::learn::Memory;
 use super::place::Place;
+use super::registry::OperationEnd;
 use crate::connection::Session;
 use crate::connection::registry::Cut;
 use crate::counters::Moved;
+use crate::record::Close;
 use crate::relay::{Patience, Watch, Way};
 
 pub(super) struct Follow<'a> {
@@ -38,6 +40,7 @@ pub(super) struct Follow<'a> {
     waits: bool,
     /// Nothing can be read any more.
     blind: bool,
+    first_to_end: Option<Way>,
 }
 
 /// Negotiation frames, of which only the status matters.
@@ -62,10 +65,19 @@ impl<'a> Follow<'a> {
             unanswered: 0,
             waits: false,
             blind: false,
+            first_to_end: None,
         }
     }
 
-    pub(super) fn ended(&mut self) {
+    pub(super) fn is_over(&mut self, close: Close) {
+        let end = match (close, self.first_to_end) {
+            // The client only followed its coordinator.
+            (Close::Finished | Close::ClientGone { .. }, Some(Way::Down)) => {
+                OperationEnd::CoordinatorLost
+            }
+            (close, _) => OperationEnd::of_close(close),
+        };
+        self.memory.gave_up(end, "");
         self.memory.connection_ended(self.dialect);
     }
 
@@ -84,6 +96,7 @@ impl<'a> Follow<'a> {
                     // The last call was kept for its reply, which a client must have had by now. Of
                     // calls that are sent before it, only the last is kept.
                     self.waits = false;
+                    self.memory.gave_up(OperationEnd::AnswerLost, "");
                     self.calls.reset();
                 }
                 let (used, progress) = self.calls.feed(payload)?;
@@ -104,6 +117,7 @@ impl<'a> Follow<'a> {
                 self.waits = true;
                 self.unanswered = self.unanswered.saturating_add(1);
                 self.memory.called();
+                self.memory.asks(self.calls.call());
             } else {
                 self.calls.reset();
             }
@@ -196,6 +210,10 @@ impl Watch for Follow<'_> {
 
     fn is_busy(&self) -> bool {
         self.unanswered > 0 || self.memory.has_open_operations()
+    }
+
+    fn ended(&mut self, way: Way) {
+        self.first_to_end.get_or_insert(way);
     }
 
     fn saw(&mut self, way: Way, bytes: &[u8]) {

@@ -9,8 +9,6 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use oxpecker_wire::scan::http::{self, Body, Framing, Head, HeadEnd};
 
-use percent_encoding::percent_decode;
-
 use super::link::{Broken, Inward, Link, Outward};
 
 /// Interim replies before an answer; one is usual.
@@ -27,12 +25,16 @@ pub(crate) struct Request {
     framing: Framing,
     pub(super) closes: bool,
     identity: Vec<u8>,
+    /// Whom the target says the client acts for.
+    do_as: Option<Box<str>>,
     /// Its coordinator's cookies are kept here.
     pub(super) keeps_cookies: bool,
     standing: Standing,
     expects_continue: bool,
 }
 
+/// Characters; longer names are cut, as those in calls are.
+const NAME_MAX: usize = 256;
 /// Scheme of HTTP's Basic authentication, RFC 7617.
 const BASIC: &[u8] = b"basic ";
 
@@ -129,7 +131,17 @@ pub(super) async fn read_request(client: &mut Link) -> Result<Result<Request, Ba
         (true, false) if !has_cookie => Standing::Open,
         _ => Standing::Single,
     };
-    Ok(Ok(Request { head, framing, closes, identity, keeps_cookies, standing, expects_continue }))
+    let do_as = do_as(request.target).map(Into::into);
+    Ok(Ok(Request {
+        head,
+        framing,
+        closes,
+        identity,
+        do_as,
+        keeps_cookies,
+        standing,
+        expects_continue,
+    }))
 }
 
 impl Request {
@@ -142,18 +154,16 @@ impl Request {
         &self.identity
     }
 
+    pub(super) fn do_as(&self) -> Option<&str> {
+        self.do_as.as_deref()
+    }
+
     /// Whose password it carries; `None` without one, and for tokens.
     pub(super) fn user(&self) -> Option<String> {
         let request = http::request(&self.head).ok()?;
         let mut lines = request.head.lines();
         let (_, value) = lines.find(|(name, _)| name.eq_ignore_ascii_case(b"authorization"))?;
         basic_user(value)
-    }
-
-    /// The parameter `doAs` of the target: whom a trusted user acts for.
-    pub(super) fn do_as(&self) -> Option<String> {
-        let request = http::request(&self.head).ok()?;
-        do_as(request.target)
     }
 
     /// The client waits for leave to send its body. Asked once.
@@ -345,11 +355,12 @@ fn cookies_for(head: &Head<'_>, own: &[u8]) -> Vec<u8> {
     cookies
 }
 
+/// Whom the client acts for by a request's target, read as Impala reads it.
 fn do_as(target: &[u8]) -> Option<String> {
     let at = target.iter().position(|&byte| byte == b'?')?;
-    let parameters = target[at + 1..].split(|&byte| byte == b'&');
-    let value = parameters.filter_map(|parameter| parameter.strip_prefix(b"doAs=")).next_back()?;
-    Some(percent_decode(value).decode_utf8_lossy().into_owned())
+    let mut parameters = form_urlencoded::parse(&target[at + 1..]);
+    let (_, name) = parameters.find(|(name, _)| name == "doAs")?;
+    (!name.is_empty()).then(|| name.chars().take(NAME_MAX).collect())
 }
 
 /// The name in the credentials of HTTP's Basic authentication.
@@ -368,13 +379,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whom_somebody_acts_for_stands_in_the_target() {
-        let found = |target: &str| do_as(target.as_bytes());
-        assert_eq!(found("/cliservice?doAs=alice"), Some("alice".to_owned()));
-        assert_eq!(found("/?x=y&doAs=al%20ice%40X&z"), Some("al ice@X".to_owned()));
-        for other in ["/", "/?", "/doAs=alice", "/?xdoAs=alice", "/?doas=alice"] {
-            assert_eq!(found(other), None, "{other}");
+    fn whom_a_client_acts_for_is_in_its_target() {
+        let name = |target: &str| do_as(target.as_bytes());
+        assert_eq!(name("/cliservice?doAs=bob"), Some("bob".to_owned()));
+        assert_eq!(name("/?a=b&doAs=b%c3%B6b+x%2&doAs=eve"), Some("b\u{f6}b x%2".to_owned()));
+        for other in
+            ["/cliservice", "/?", "/?doAs=", "/?doas=bob", "/?xdoAs=bob", "/doAs=bob", "?&"]
+        {
+            assert_eq!(name(other), None, "{other}");
         }
+        let long = name(&format!("/?doAs={}", "x".repeat(10_000)));
+        assert_eq!(long.map(|name| name.len()), Some(NAME_MAX));
+        assert_eq!(name("/?doAs=%ff%0a"), Some("\u{fffd}\n".to_owned()));
     }
 
     #[test]

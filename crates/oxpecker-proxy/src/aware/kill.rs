@@ -42,7 +42,7 @@ pub(crate) async fn operation(shared: &Shared, id: &str) -> Result<Killed, KillE
 pub(crate) async fn session(shared: &Shared, id: &str) -> Result<Killed, KillError> {
     let found = Id::parse(id.trim().as_bytes()).and_then(|id| shared.sessions.session(id));
     let found = found.ok_or_else(|| unknown("session", id))?;
-    Ok(close(shared, &found, OperationEnd::SessionClosed).await?)
+    Ok(close(shared, &found, OperationEnd::SessionKilled).await?)
 }
 
 fn unknown(kind: &'static str, id: &str) -> KillError {

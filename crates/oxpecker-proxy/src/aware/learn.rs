@@ -2,6 +2,7 @@
 
 mod own;
 pub(super) mod results;
+mod underway;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,7 +25,9 @@ use super::registry::{
 };
 use super::route::Known;
 use crate::connection;
+use crate::connection::registry::Conn;
 use crate::state::{PoolState, Shared, VirtualState};
+use underway::Underway;
 
 /// Sessions that one connection counts as a user of; a connection pool's may carry many.
 const USES_MAX: usize = 64;
@@ -41,10 +44,14 @@ pub(super) struct Memory {
     pool: Arc<PoolState>,
     client: String,
     access: Access,
-    /// Whom the request around the call acts for.
-    do_as: Option<String>,
+    /// Whom the client acts for, by what is around its calls.
+    do_as: Option<Box<str>>,
     /// When the call came that is served now.
     called: Instant,
+    /// The statement of a call that is not answered yet.
+    underway: Option<Box<Underway>>,
+    /// Tells why this connection was ended.
+    conn: Arc<Conn>,
     /// Most recently used last.
     uses: Vec<Use>,
     /// The operation of the last call, so that a poll or fetch asks no table.
@@ -75,6 +82,8 @@ impl Memory {
             access,
             do_as: None,
             called: Instant::now(),
+            underway: None,
+            conn: Arc::clone(&session.registered.conn),
             uses: Vec::new(),
             last: None,
             own: None,
@@ -88,11 +97,13 @@ impl Memory {
 
     /// The next call comes with this around it.
     pub(super) fn requested(&mut self, request: &Request) {
+        if self.do_as.as_deref() != request.do_as() {
+            self.do_as = request.do_as().map(Into::into);
+        }
         if let Some(access) = Access::of_request(request, &self.access) {
             self.access = access;
             self.uses.iter_mut().for_each(|known| known.is_noted = false);
         }
-        self.do_as = request.do_as();
     }
 
     /// Sessions at this coordinator that nobody uses once this connection is gone.
@@ -153,6 +164,11 @@ impl Memory {
         // Whoever logged in is who it is, whatever the call claims.
         let login = self.access.login();
         let user = login.as_deref().unwrap_or(user);
+        // With both, Impala up to 4.5 takes the call's, and later ones neither.
+        let do_as = match &self.do_as {
+            Some(around) if do_as.is_empty() => around,
+            _ => do_as,
+        };
         let whose = Whose {
             virtual_server: &self.policy.config.name,
             pool: &self.pool.config.name,
@@ -211,11 +227,13 @@ impl Memory {
     /// this connection.
     pub(super) fn learn(&mut self, call: &Call, reply: &Reply, bytes: u64, place: &Place) {
         if !reply.answers(call) {
+            self.gave_up(OperationEnd::AnswerLost, "");
             return;
         }
+        let asked = self.underway.take().map(|underway| underway.asked);
         match call.names() {
-            Names::Nothing => self.learn_new(call, reply, place),
-            Names::Session | Names::Unknown => self.learn_session(call, reply, place),
+            Names::Nothing => self.learn_new(call, asked, reply, place),
+            Names::Session | Names::Unknown => self.learn_session(call, asked, reply, place),
             Names::Operation | Names::OperationAndSession => {
                 let Some(handle) = call.handle() else { return };
                 let Some(id) = handle.id() else { return };
@@ -228,7 +246,7 @@ impl Memory {
         }
     }
 
-    fn learn_session(&mut self, call: &Call, reply: &Reply, place: &Place) {
+    fn learn_session(&mut self, call: &Call, asked: Option<Asked>, reply: &Reply, place: &Place) {
         let Some(handle) = call.handle() else { return };
         let Some(id) = handle.id() else { return };
         let (method, secret) = (call.method(), Secret::of(handle));
@@ -243,7 +261,8 @@ impl Memory {
                 let session = self.new_session(Some(id), place, "", "");
                 if !was_accepted {
                     if method.makes_operation() {
-                        self.refused(call, reply, session);
+                        let asked = asked.unwrap_or_else(|| self.asked(call));
+                        self.refused(asked, reply, session);
                     }
                     return;
                 }
@@ -262,19 +281,17 @@ impl Memory {
             self.uses.retain(|known| known.session().id != Some(id));
             self.shared.sessions.closed(id, OperationEnd::SessionClosed);
         } else if method.makes_operation() {
-            self.begin(call, reply, reply.handle(), session);
+            let asked = asked.unwrap_or_else(|| self.asked(call));
+            self.begin(asked, reply, session);
         }
     }
 
-    fn learn_new(&mut self, call: &Call, reply: &Reply, place: &Place) {
+    fn learn_new(&mut self, call: &Call, asked: Option<Asked>, reply: &Reply, place: &Place) {
         let user = String::from_utf8_lossy(call.user.kept());
         match call.method() {
             Method::OpenSession => {
                 let Some(id) = reply.handle().and_then(Handle::id) else { return };
-                let do_as = match &self.do_as {
-                    Some(do_as) => do_as.into(),
-                    None => String::from_utf8_lossy(call.do_as.kept()),
-                };
+                let do_as = String::from_utf8_lossy(call.do_as.kept());
                 let session = self.new_session(Some(id), place, &user, &do_as);
                 session.note_secret(reply.handle().and_then(Secret::of));
                 self.shared.sessions.opened(&session);
@@ -285,41 +302,37 @@ impl Memory {
                 let own = self.own.take().filter(|own| own.place == *place);
                 let own = own.unwrap_or_else(|| self.new_session(None, place, &user, ""));
                 self.own = Some(Arc::clone(&own));
+                let asked = asked.unwrap_or_else(|| self.asked(call));
                 match id {
-                    Some(id) => self.began(call, id, own, None),
-                    None => self.refused(call, reply, own),
+                    Some(id) => self.began(asked, id, own, None),
+                    None => self.refused(asked, reply, own),
                 }
             }
             _ => {}
         }
     }
 
-    fn begin(
-        &mut self,
-        call: &Call,
-        reply: &Reply,
-        handle: Option<&Handle>,
-        session: Arc<Session>,
-    ) {
+    fn begin(&mut self, asked: Asked, reply: &Reply, session: Arc<Session>) {
+        let handle = reply.handle();
         match handle.and_then(Handle::id) {
             Some(id) if !reply.is_error() => {
-                self.began(call, id, session, handle.and_then(Secret::of));
+                self.began(asked, id, session, handle.and_then(Secret::of));
             }
-            _ => self.refused(call, reply, session),
+            _ => self.refused(asked, reply, session),
         }
     }
 
-    fn began(&mut self, call: &Call, id: Id, session: Arc<Session>, secret: Option<Secret>) {
-        let operation = Arc::new(Operation::new(id, session, secret, self.asked(call)));
+    fn began(&mut self, asked: Asked, id: Id, session: Arc<Session>, secret: Option<Secret>) {
+        let operation = Arc::new(Operation::new(id, session, secret, asked));
         self.shared.sessions.began(&operation);
         self.last = Some(operation);
     }
 
-    fn refused(&mut self, call: &Call, reply: &Reply, session: Arc<Session>) {
+    fn refused(&mut self, asked: Asked, reply: &Reply, session: Arc<Session>) {
         if reply.is_error() {
-            let operation = Operation::new(NO_ID, session, None, self.asked(call));
+            let operation = Operation::new(NO_ID, session, None, asked);
             operation.fail(reply.sql_state.kept());
-            self.shared.sessions.refused(&operation);
+            self.shared.sessions.refused(&operation, OperationEnd::Failed);
         }
     }
 

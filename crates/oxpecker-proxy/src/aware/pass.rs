@@ -12,6 +12,7 @@ use super::exchange::{Exchange, HELD_BYTES_MAX, close_of, drain_client, until_en
 use super::http;
 use super::line::{Debt, Line};
 use super::link::{Broken, Inward, PumpError, pump};
+use super::registry::OperationEnd;
 use super::route;
 use crate::connection::Session;
 use crate::record::Close;
@@ -148,7 +149,7 @@ impl Exchange<'_> {
     /// Sends the call with what is around it.
     async fn send(&mut self, index: usize, whole: bool) -> Result<(), Failed> {
         let patience = self.patience();
-        let Self { session, client, lines, calls, held, request, shorter, .. } = self;
+        let Self { session, client, lines, calls, held, request, shorter, memory, .. } = self;
         let Line { link, cookie, member, .. } = &mut lines[index];
         if let Some(request) = request {
             request.queue(link, *shorter, cookie);
@@ -162,6 +163,7 @@ impl Exchange<'_> {
                     Err(PumpError::To(_)) => return Err(Failed::LOST),
                     Err(PumpError::From(error)) => return Err(close_of(&error).into()),
                 }
+                memory.asks(calls.call());
             }
             if let Some(request) = request {
                 drain_client(client, patience).await?;
@@ -202,6 +204,7 @@ impl Exchange<'_> {
 
     /// Passes on an answer that has no reply in it: a log-in that failed, a server in trouble.
     async fn pass_on(&mut self, index: usize, response: http::Response) -> Result<(), Failed> {
+        self.memory.gave_up(OperationEnd::Failed, "");
         let closes = response.closes || self.request.as_ref().is_some_and(|request| request.closes);
         let patience = self.patience();
         let Self { client, lines, .. } = self;

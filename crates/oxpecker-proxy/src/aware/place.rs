@@ -15,6 +15,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Of what no coordinator has seen.
+    pub(crate) fn nowhere() -> Self {
+        Self { host: "".into(), port: 0 }
+    }
+
     pub(crate) fn of(member: &MemberState) -> Self {
         Self { host: Self::host_of(&member.node.host), port: member.port }
     }
@@ -46,6 +51,9 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.is_empty() {
+            return Ok(());
+        }
         write!(f, "{}:{}", self.host, self.port)
     }
 }

@@ -16,7 +16,7 @@ use super::exchange::Exchange;
 use super::http;
 use super::line::{Line, LoginError};
 use super::place::Place;
-use super::registry::Secret;
+use super::registry::{OperationEnd, Secret};
 use super::route::{self, Target};
 use crate::record::Close;
 use crate::state::MemberState;
@@ -39,42 +39,51 @@ pub(super) const LOST_IN_MID_CALL: &str = "The connection to the coordinator was
     call. Whether the call was carried out is not known.\n";
 const SESSION_LOST: &str = "The connection to the coordinator was lost, and with it the session's \
     database and options.\n";
+const NO_RESOURCES: &str =
+    "The gateway has no descriptor or port left for a connection to the coordinator.\n";
 const NO_COORDINATOR: &str = "Could not connect to a coordinator: none is available.\n";
 
 /// What the client is told instead of an answer.
 pub(super) struct Refusal {
     pub(super) sql_state: &'static str,
     pub(super) text: String,
+    /// For the record, if the call asked for a statement.
+    pub(super) end: OperationEnd,
 }
 
 impl Refusal {
-    pub(super) fn general(text: String) -> Self {
-        Self { sql_state: answer::GENERAL, text }
+    pub(super) fn general(text: String, end: OperationEnd) -> Self {
+        Self { sql_state: answer::GENERAL, text, end }
     }
 
-    pub(super) fn link(text: impl Into<String>) -> Self {
-        Self { sql_state: answer::LINK_FAILURE, text: text.into() }
+    pub(super) fn link(text: impl Into<String>, end: OperationEnd) -> Self {
+        Self { sql_state: answer::LINK_FAILURE, text: text.into(), end }
+    }
+
+    fn not_let_in(error: &LoginError) -> Self {
+        let end = match error {
+            LoginError::Refused(_) | LoginError::NotSasl => OperationEnd::LoginRefused,
+            LoginError::TimedOut(_) | LoginError::Io(_) => OperationEnd::CoordinatorLost,
+        };
+        Self::link(format!("{error}\n"), end)
     }
 }
 
 /// What a call hears whose coordinator is gone.
-fn gone(call: &Call) -> Refusal {
-    let text = route::refusal_of(call);
-    text.map_or_else(|| Refusal::link(LOST_IN_MID_CALL), Refusal::general)
+fn gone(call: &Call, end: OperationEnd) -> Refusal {
+    match route::refusal_of(call) {
+        Some(text) => Refusal::general(text, end),
+        None => Refusal::link(LOST_IN_MID_CALL, end),
+    }
 }
 
 /// Why there is no line to a coordinator.
-#[derive(Debug, thiserror::Error)]
 pub(super) enum Unreached {
-    #[error("{0}")]
     Login(LoginError),
-    /// This says nothing of the coordinator.
-    #[error("the gateway has no resources left for a connection to the coordinator")]
+    /// The gateway has no descriptor or port left, which says nothing of the coordinator.
     NoResources,
-    /// It may well live, behind another virtual server or gateway.
-    #[error("the coordinator is not configured here")]
+    /// It is not configured here; behind another virtual server or gateway it may well live.
     NotHere,
-    #[error("the coordinator cannot be reached")]
     Gone,
 }
 
@@ -95,7 +104,10 @@ impl Exchange<'_> {
         let pool = Arc::clone(&self.session.pool);
         let member = match target {
             Target::New | Target::Any => return self.line_to_some(target).await,
-            Target::Refuse(text) => return Ok(Err(Refusal::general(text.clone()))),
+            Target::Refuse(text) => {
+                let text = text.clone();
+                return Ok(Err(Refusal::general(text, OperationEnd::UnknownSession)));
+            }
             Target::Search { names, id, secret } => {
                 return self.search(*names, *id, secret).await;
             }
@@ -117,12 +129,15 @@ impl Exchange<'_> {
         };
         Ok(match reached {
             Ok(index) => Ok(index),
-            Err(Unreached::NotHere) => Err(gone(self.calls.call())),
+            Err(Unreached::Login(error)) => Err(Refusal::not_let_in(&error)),
+            Err(Unreached::NoResources) => {
+                Err(Refusal::link(NO_RESOURCES, OperationEnd::NoCoordinator))
+            }
+            Err(Unreached::NotHere) => Err(gone(self.calls.call(), OperationEnd::UnknownSession)),
             Err(Unreached::Gone) => {
                 self.memory.coordinator_lost(self.calls.call());
-                Err(gone(self.calls.call()))
+                Err(gone(self.calls.call(), OperationEnd::CoordinatorLost))
             }
-            Err(unreached) => Err(Refusal::link(format!("{unreached}\n"))),
         })
     }
 
@@ -136,7 +151,7 @@ impl Exchange<'_> {
                 return Ok(Ok(index));
             }
             if self.memory.lose_own_session() {
-                return Ok(Err(Refusal::link(SESSION_LOST)));
+                return Ok(Err(Refusal::link(SESSION_LOST, OperationEnd::CoordinatorLost)));
             }
         }
         let current = self.lines.get(self.current).filter(|line| self.may_use(line));
@@ -151,11 +166,11 @@ impl Exchange<'_> {
         match Line::to_any(self.session, &self.client).await {
             Ok(line) => Ok(match self.add(line).await {
                 Ok(index) => Ok(index),
-                Err(refused) => Err(Refusal::link(format!("{refused}\n"))),
+                Err(error) => Err(Refusal::not_let_in(&error)),
             }),
             Err(Close::ClientGoneEarly) => Err(Close::ClientGoneEarly),
             Err(close @ Close::ClientLeftQueue) => Err(close),
-            Err(_) => Ok(Err(Refusal::link(NO_COORDINATOR))),
+            Err(_) => Ok(Err(Refusal::link(NO_COORDINATOR, OperationEnd::NoCoordinator))),
         }
     }
 
@@ -241,7 +256,8 @@ impl Exchange<'_> {
         secret: &[u8; ID_BYTES],
     ) -> Result<Result<usize, Refusal>, Close> {
         let is_operation = matches!(names, Names::Operation | Names::OperationAndSession);
-        let vain = || Refusal::general(route::refusal(is_operation, id));
+        let vain =
+            || Refusal::general(route::refusal(is_operation, id), OperationEnd::UnknownSession);
         if self.vain_searches >= VAIN_SEARCHES_MAX {
             return Ok(Err(vain()));
         }

@@ -188,9 +188,9 @@ impl Registry {
         self.tell(operation);
     }
 
-    /// A statement that its coordinator refused: over before it got an id.
-    pub(crate) fn refused(&self, operation: &Operation) {
-        operation.finish(OperationEnd::Failed);
+    /// A statement that was over before it got an id.
+    pub(crate) fn refused(&self, operation: &Operation, end: OperationEnd) {
+        operation.finish(end);
         self.tell(operation);
     }
 

@@ -23,6 +23,7 @@ use crate::record::{ClientAddr, Close};
 use crate::relay::Relay;
 use crate::socket::{self, Dial, Stream};
 use crate::state::MemberState;
+use crate::wording;
 
 /// Pause before the same member is tried again: long enough for a restart to make a difference.
 const SAME_MEMBER_PAUSE: Duration = Duration::from_secs(1);
@@ -200,7 +201,7 @@ pub(crate) async fn connect_some_member(
             let change = shared.balancer().connect_failed(member.id, shared.now());
             member.probe_now.notify_one();
             if let Some(change) = change {
-                let reason = format!("clients could not connect: {error}");
+                let reason = wording::in_words(&format_args!("clients could not connect: {error}"));
                 shared.health_changed(&change, &reason);
             }
         }
@@ -251,7 +252,9 @@ pub(crate) async fn connect_member(
             add(&member.counters.connect_failures);
             member.probe_now.notify_one();
             let change = shared.balancer().connect_failed(member.id, shared.now());
-            change.map(|change| (change, format!("clients could not connect: {error}")))
+            change.map(|change| {
+                (change, wording::in_words(&format_args!("clients could not connect: {error}")))
+            })
         }
     };
     if let Some((change, reason)) = change {

@@ -33,6 +33,19 @@ pub(crate) enum Cut {
     Operator = 5,
 }
 
+impl Cut {
+    fn of(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => return None,
+            1 => Self::MemberDown,
+            2 => Self::Drop,
+            3 => Self::Reselect,
+            4 => Self::Drain,
+            _ => Self::Operator,
+        })
+    }
+}
+
 /// With the member that is shown: the connection cannot go on without it, though it does not end
 /// with it.
 const LIVES_THERE: u32 = 1 << 31;
@@ -43,6 +56,8 @@ const LIVES_THERE: u32 = 1 << 31;
 pub(crate) struct Conn {
     /// 0 = no; else a [`Cut`].
     cut: AtomicU8,
+    /// The same of the cut that was heard last.
+    last_cut: AtomicU8,
     /// Whose going down ends this connection. 0 = nobody's; else the id plus one.
     member: AtomicU32,
     /// Who serves it, as far as others are shown; the same numbers, and perhaps [`LIVES_THERE`].
@@ -69,6 +84,7 @@ impl Conn {
     fn new(id: u64, client: ClientAddr) -> Self {
         Self {
             cut: AtomicU8::new(0),
+            last_cut: AtomicU8::new(0),
             member: AtomicU32::new(0),
             shown: AtomicU32::new(0),
             active: AtomicU32::new(0),
@@ -164,16 +180,15 @@ impl Conn {
 
     /// Ready when somebody wants this connection to end. One load: a relay asks on every poll.
     pub(crate) fn poll_cut(&self) -> Poll<Cut> {
-        let cut = match self.cut.load(Ordering::Acquire) {
-            0 => return Poll::Pending,
-            1 => Cut::MemberDown,
-            2 => Cut::Drop,
-            3 => Cut::Reselect,
-            4 => Cut::Drain,
-            _ => Cut::Operator,
-        };
+        let Some(cut) = Cut::of(self.cut.load(Ordering::Acquire)) else { return Poll::Pending };
         self.cut.store(0, Ordering::Release);
+        self.last_cut.store(cut as u8, Ordering::Relaxed);
         Poll::Ready(cut)
+    }
+
+    /// What the connection was told last.
+    pub(crate) fn last_cut(&self) -> Option<Cut> {
+        Cut::of(self.last_cut.load(Ordering::Relaxed))
     }
 
     /// Waits for a cut. The task must be attached.

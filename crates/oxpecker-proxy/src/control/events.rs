@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::wording;
+
 /// Older ones are forgotten.
 pub(crate) const EVENTS_MAX: usize = 1000;
 
@@ -35,6 +37,7 @@ impl Default for Events {
 
 impl Events {
     pub(crate) fn note(&self, who: &str, kind: EventKind, subject: &str, text: &str) {
+        let text = wording::without_codes(text);
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.last += 1;
         let id = ring.last;
@@ -47,7 +50,7 @@ impl Events {
             kind,
             who: who.to_owned(),
             subject: subject.to_owned(),
-            text: shortened(text).to_owned(),
+            text: shortened(&text).to_owned(),
         });
         // Under the lock, so that the number never goes back.
         self.last.send_replace(id);

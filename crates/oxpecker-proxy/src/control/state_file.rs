@@ -14,6 +14,8 @@ use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, fsync, unlinkat};
 use oxpecker_config::edit::{self, Edit};
 
+use crate::wording;
+
 /// A change takes some hundred bytes.
 const BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -33,9 +35,9 @@ pub enum SaveError {
     #[error("no file to save changes in is configured: set `state_file` in [admin]")]
     NoFile,
     #[error(
-        "failed to write {}: {source}; the directory must exist, and the gateway's user must be \
+        "failed to write {}: {}; the directory must exist, and the gateway's user must be \
          allowed to write in it",
-        path.display()
+        path.display(), wording::in_words(source)
     )]
     Write { path: PathBuf, source: io::Error },
 }

@@ -12,6 +12,7 @@ use crate::control::events::EventKind;
 use crate::control::state_file::StateFile;
 use crate::control::{CommandError, Request, Wanted, Who};
 use crate::resolve;
+use crate::wording::chain;
 
 impl Gateway {
     /// Does what is asked for and answers, but for [`Wanted::Reload`]: that is handed back, for
@@ -55,7 +56,7 @@ impl Gateway {
         let Some(config) = self.shared.changes.with(&edit)? else {
             return Err(CommandError::Ending);
         };
-        let refused = |error: ApplyError| CommandError::Refused(error.to_string());
+        let refused = |error: ApplyError| CommandError::Refused(chain(&error));
         let tls = self.keep_tls(&config).ok_or(CommandError::Ending)?;
         let connections_max = connections_max(&config, self.workers.len()).map_err(refused)?;
         let addresses = self.known_addresses(&config).await;
@@ -141,9 +142,7 @@ impl Gateway {
             Ok(opened) => opened,
             Err(error) => {
                 self.closed.insert(virtual_server.to_owned());
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                let cause = cause.unwrap_or_default();
-                return Err(CommandError::Refused(format!("{error}: {cause}")));
+                return Err(CommandError::Refused(chain(&error)));
             }
         };
         policy.set_listening(on);

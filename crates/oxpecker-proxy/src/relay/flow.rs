@@ -156,6 +156,7 @@ impl Flow {
             Poll::Ready(Ok(n)) => n,
         };
         if n == 0 {
+            tap.ended();
             return Poll::Ready(self.end());
         }
         self.count(n);

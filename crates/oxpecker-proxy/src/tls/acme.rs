@@ -29,10 +29,10 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::PROVIDER;
-use super::audit::chain;
 use super::certificates::Pair;
 use super::keys::{self, KeyError};
 use crate::control::events::Events;
+use crate::wording::{self, chain};
 use http01::Listener;
 use store::Store;
 
@@ -45,7 +45,7 @@ pub enum AcmeError {
     SystemRoots(String),
     #[error("failed to set up TLS")]
     Rustls(#[from] rustls::Error),
-    #[error("failed to listen on {address} for http-01: {source}")]
+    #[error("failed to listen on {address} for http-01: {}", wording::in_words(source))]
     Listen { address: SocketAddr, source: io::Error },
 }
 

@@ -14,6 +14,7 @@ use super::client::ClientTls;
 use super::keys;
 use super::status::{CertificateSource, CertificateStatus, SOON, Side, Stage};
 use super::verify::{names_of, validity_of};
+use crate::wording::chain;
 
 const READABLE: &str = "the files must be PEM and readable by the gateway's user";
 
@@ -229,16 +230,4 @@ fn files_of(profile: &TlsClient) -> impl Iterator<Item = &CertificateFiles> {
         Certificate::Files(files) => Some(files),
         Certificate::Acme { .. } => None,
     })
-}
-
-/// An error with its causes.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

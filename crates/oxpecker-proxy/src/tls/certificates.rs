@@ -12,10 +12,10 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::acme::{Slot, Slots};
-use super::audit::chain;
 use super::keys::{self, KeyError};
 use super::status::{CertificateSource, CertificateStatus, Side};
 use super::verify::{Validity, names_of, validity_of};
+use crate::wording::chain;
 
 /// A certificate with its key, and what it says of itself.
 #[derive(Debug)]

@@ -9,7 +9,6 @@ use oxpecker_config::model::{Certificate, TlsClient};
 use rustls::ServerConfig;
 
 use super::TlsError;
-use super::audit::chain;
 use super::certificates::{Certificates, Renewal};
 use super::changes::Changes;
 use super::keys;
@@ -18,6 +17,7 @@ use super::status::CertificateStatus;
 use super::watch::{Reminders, remind};
 use crate::control::Handle;
 use crate::control::events::EventKind;
+use crate::wording::chain;
 
 /// How often files are looked at without a hint that they changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

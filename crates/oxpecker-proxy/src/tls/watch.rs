@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use oxpecker_config::model::{Certificate, Virtual};
 
-use super::audit::chain;
 use super::certificates::Renewal;
 use super::changes::Changes;
 use super::keys;
 use super::status::{CertificateStatus, Side, Stage, snapshot};
 use crate::control::events::{EventKind, Events};
 use crate::state::Shared;
+use crate::wording::chain;
 
 /// How often files are looked at without a hint that they changed. Asking the file system costs a
 /// few microseconds a file.

@@ -1,8 +1,10 @@
 //! Virtual servers that read the protocol, between scripted clients and members: what is followed,
 //! what is refused, and what passes unread.
 
+mod down;
 mod hostile;
 mod lines;
+mod unanswered;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -165,6 +167,31 @@ fn smuggled_requests_are_refused_and_reach_nobody() {
     let (heard, _) = client.hear_rest();
     assert!(heard.starts_with(b"HTTP/1.1 405 "), "{heard:?}");
     assert_eq!(member.accepted(), 0);
+}
+
+/// As Impala answers to a wrong password.
+#[test]
+fn a_refusal_that_ends_its_connection_is_passed_on() {
+    const REFUSAL: &[u8] =
+        b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let site = aware("hs2-http", "");
+    let _member = Member::serve(site.member_addr(1), |mut stream| {
+        let mut heard = [0; 4096];
+        if stream.read(&mut heard).is_ok() {
+            let _ = stream.write_all(REFUSAL);
+        }
+    });
+    let gateway = site.start();
+    let mut client = connect(site.front());
+    let call = b"\x80\x01\0\x01\0\0\0\x05Other\0\0\0\x07\0";
+    let head = format!("POST /cliservice HTTP/1.1\r\nHost: a\r\nContent-Length: {}", call.len());
+    client.say(&[head.as_bytes(), b"\r\n\r\n", call].concat());
+    let (heard, ending) = client.hear_rest();
+    let heard = String::from_utf8_lossy(&heard).into_owned();
+    assert!(heard.starts_with("HTTP/1.1 401 ") && heard.contains("onnection: close"), "{heard}");
+    assert_eq!(ending, Ending::Fin);
+    // And no panic, which the gateway's end would tell.
+    assert_eq!(gateway.wait_record(1).letters, "--");
 }
 
 /// Otherwise a few thousand clients that never finish their first line would hold all places.

@@ -7,6 +7,7 @@
 
 mod abandoned;
 mod aware;
+mod basic;
 mod crowd;
 mod demo;
 mod followed;
@@ -54,6 +55,8 @@ struct Plan {
     virtual_server: String,
     /// Of the virtual server `hs2` only.
     hs2: String,
+    /// Of the virtual server `hs2-http` only.
+    http: String,
     top: String,
     also: Option<String>,
     /// Virtual servers read the protocol.
@@ -111,6 +114,12 @@ impl Plan {
         self
     }
 
+    /// More lines for the virtual server `hs2-http`.
+    fn http(mut self, lines: &str) -> Self {
+        self.http = lines.into();
+        self
+    }
+
     /// More tables.
     fn top(mut self, tables: &str) -> Self {
         self.top = format!("{tables}\n");
@@ -145,7 +154,11 @@ impl Plan {
             (1..=self.coordinators).map(|number| format!("\"c{number}\"")).collect();
         let (members, ip) = (members.join(", "), net.ip(1));
         let Self { monitor, pool, virtual_server, aware, .. } = self;
-        let own = if name == "hs2" { &*self.hs2 } else { "" };
+        let own = match name {
+            "hs2" => &*self.hs2,
+            "hs2-http" => &*self.http,
+            _ => "",
+        };
         let kind = if *aware {
             format!("type = \"standard\"\nprotocol = \"{parent}\"")
         } else {

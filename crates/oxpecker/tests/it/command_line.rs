@@ -88,7 +88,7 @@ fn a_missing_file_is_named() {
     let file = dir.join("missing.toml").display().to_string();
     let (status, _, err) = oxpecker(&["check", "-f", &file]);
     assert_eq!(status, 3);
-    assert!(err.contains("missing.toml") && err.contains("No such file"), "{err}");
+    assert!(err.contains("missing.toml") && err.contains("no such file"), "{err}");
     let (status, _, err) = oxpecker(&["check", "-f", &dir.path().display().to_string()]);
     assert_eq!(status, 3);
     assert!(err.contains("no *.toml file in"), "{err}");
@@ -167,7 +167,7 @@ fn certificate_files_are_opened_and_what_is_wrong_is_located() {
         assert_eq!(status, 3, "{command}: {out}{err}");
         let shown = if command == "check" { out } else { err };
         let missing = dir.join("missing.pem").display().to_string();
-        assert!(shown.contains(&format!("error: failed to read {missing}: No such")), "{shown}");
+        assert!(shown.contains(&format!("error: failed to read {missing}: no such")), "{shown}");
         assert!(shown.contains("empty.pem holds no certificate"), "{shown}");
         assert!(shown.contains("oxpecker.toml:6:16\n6 | certificates = [\"missing"), "{shown}");
         assert!(shown.contains("configuration is not usable: 2 errors"), "{shown}");

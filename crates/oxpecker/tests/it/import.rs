@@ -1,7 +1,9 @@
 //! Other balancers' files on the command line: by extension, in directories, translated; and
 //! beside HAProxy itself.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
 
 use oxpecker_testkit::client::try_connect;
@@ -72,7 +74,7 @@ fn a_missing_certificate_is_told_where_bind_names_it() {
     let (_dir, file) = with("haproxy.cfg", &text);
     let (status, out, _) = oxpecker(&["check", "-f", &file]);
     assert_eq!(status, 3, "{out}");
-    assert!(out.contains("missing.pem: No such file") && out.contains("haproxy.cfg:8:"), "{out}");
+    assert!(out.contains("missing.pem: no such file") && out.contains("haproxy.cfg:8:"), "{out}");
 }
 
 #[test]
@@ -95,7 +97,47 @@ fn import_writes_a_file_that_means_the_same() {
     assert_eq!(oxpecker(&["check", "--strict", "-f", &to]).0, 0);
     // Without -o it goes to standard output.
     let (_, out, _) = oxpecker(&["import", "haproxy", &file]);
-    assert_eq!(out, std::fs::read_to_string(&to).unwrap());
+    assert_eq!(out, fs::read_to_string(&to).unwrap());
+}
+
+/// It may hold the password of a statistics page.
+#[test]
+fn strangers_cannot_read_what_import_writes() {
+    let (dir, file) = with("haproxy.cfg", LISTEN);
+    let to = dir.join("oxpecker.toml");
+    let import = |umask: &str| {
+        let script = format!("umask {umask}; exec \"$@\"");
+        let status = Command::new("sh")
+            .args(["-c", &script, "sh", PROGRAM, "import", "haproxy", &file, "-o"])
+            .arg(&to)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success(), "umask {umask}: {status}");
+        let (text, mode) = (fs::read_to_string(&to).unwrap(), fs::metadata(&to).unwrap().mode());
+        assert!(text.contains("10.17.84.11"), "{text}");
+        assert!(!text.contains("old text"), "{text}");
+        mode & 0o7777
+    };
+    for (umask, expected) in [("000", 0o640), ("022", 0o640), ("077", 0o600)] {
+        assert_eq!(import(umask), expected, "a new file under umask {umask}");
+        fs::remove_file(&to).unwrap();
+    }
+    // A file that is there keeps what its owner and group may do.
+    let old = "old text\n".repeat(1000);
+    for (before, expected) in [(0o644, 0o640), (0o666, 0o660), (0o660, 0o660), (0o600, 0o600)] {
+        fs::write(&to, &old).unwrap();
+        fs::set_permissions(&to, fs::Permissions::from_mode(before)).unwrap();
+        assert_eq!(import("000"), expected, "a file of mode {before:o}");
+    }
+}
+
+#[test]
+fn what_import_writes_can_go_into_a_pipe() {
+    let (_dir, file) = with("haproxy.cfg", LISTEN);
+    let (status, out, err) = oxpecker(&["import", "haproxy", &file, "-o", "/dev/stdout"]);
+    assert_eq!(status, 0, "{err}");
+    assert!(out.contains("10.17.84.11"), "{out}");
 }
 
 #[test]
@@ -173,7 +215,7 @@ fn f5s_and_awss_files_are_read_too() {
         let (status, out, err) = oxpecker(&["explain", "-f", &file]);
         assert!(status == 0 && out.contains(name), "{out}{err}");
         let dir = TempDir::new();
-        let copy = dir.write("copy.txt", &std::fs::read_to_string(&file).unwrap());
+        let copy = dir.write("copy.txt", &fs::read_to_string(&file).unwrap());
         let (status, toml, err) = oxpecker(&["import", balancer, copy.to_str().unwrap()]);
         assert!(status == 0 && err.contains(" kept "), "{err}");
         let written = dir.write("oxpecker.toml", &toml);
@@ -198,7 +240,7 @@ fn variables_come_from_the_environment() {
 fn a_huge_file_is_refused_with_a_word() {
     let dir = TempDir::new();
     let file = dir.join("haproxy.cfg");
-    std::fs::write(&file, vec![b'#'; 100 << 20]).unwrap();
+    fs::write(&file, vec![b'#'; 100 << 20]).unwrap();
     let (status, _, err) = oxpecker(&["check", "-f", file.to_str().unwrap()]);
     assert_eq!(status, 3);
     assert!(err.contains("larger than 16777216 bytes"), "{err}");

@@ -128,7 +128,7 @@ fn other_files_are_refused_with_the_place() {
     for (file, told) in [
         (&cut, "the file ends in the middle of the entry at byte"),
         (&other, "not a keytab: it does not begin with the bytes 05 02"),
-        (&kdc.dir().join("none.keytab"), "No such file"),
+        (&kdc.dir().join("none.keytab"), "no such file"),
         (&kdc.dir().path().to_owned(), "directory"),
     ] {
         let output = keytab(&["merge", text(&whole), text(file), "-o", text(&out)]);

@@ -98,6 +98,37 @@ fn rotation_stays_even_while_members_come_and_go() {
     }
 }
 
+/// Whoever is drained keeps what it earned or owes, and so do those that go on; that is less than one
+/// round, however often it happens. So right after a drain six connections to two members may go 4
+/// and 2, but nobody is ever more than two turns off.
+#[test]
+fn drains_leave_nobody_more_than_two_turns_off() {
+    const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+    let mut lab = Lab::new(Method::RoundRobin, "a b c d");
+    lab.tell("a+ b+ c+ d+");
+    let mut dice = Dice::new(7);
+    for round in 0..500 {
+        let mut left: Vec<_> = NAMES.into_iter().filter(|_| dice.below(2) == 0).collect();
+        if left.is_empty() {
+            left.push("a");
+        }
+        for name in NAMES {
+            let state = if left.contains(&name) { 'e' } else { 'r' };
+            lab.tell(&format!("{name}{state}"));
+        }
+        // The next change comes anywhere in a round.
+        let picks = lab.one_by_one(20 + dice.below(8));
+        for (taken, _) in picks.char_indices() {
+            let so_far = &picks[..=taken];
+            for name in &left {
+                let fair = (taken + 1) as f64 / left.len() as f64;
+                let off = (so_far.matches(name).count() as f64 - fair).abs();
+                assert!(off <= 2.0, "round {round}, {left:?}: {name} is {off:.2} off in {so_far}");
+            }
+        }
+    }
+}
+
 /// Without a bound, `a` would pay its one turn at weight 1000 back over a thousand turns.
 #[test]
 fn reduced_weight_does_not_starve_a_member() {

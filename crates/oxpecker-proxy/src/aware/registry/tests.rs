@@ -146,3 +146,46 @@ fn a_session_in_use_is_counted() {
     registry.expire();
     assert_eq!(registry.session_views().len(), 1, "it was used just now");
 }
+
+/// Whoever reads a record must not have to guess.
+#[test]
+fn who_ended_an_operation_is_told() {
+    use OperationEnd as End;
+    let registry = Registry::default();
+    let session = session(&registry, 1);
+    let by = |end: OperationEnd, canceller: Option<Canceller>| {
+        let operation = Operation::new(NO_ID, Arc::clone(&session), None, asked("select ?"));
+        assert_eq!(operation.view().ended_by(), None, "it runs");
+        if let Some(canceller) = canceller {
+            operation.cancel(canceller);
+        }
+        registry.refused(&operation, end);
+        let view = operation.view();
+        (view.end, view.ended_by().unwrap())
+    };
+    for (end, expected) in [
+        (End::Closed, "client"),
+        (End::SessionClosed, "client"),
+        (End::ClientGone, "client"),
+        (End::Failed, "coordinator"),
+        (End::CoordinatorLost, "coordinator"),
+        (End::AnswerLost, "coordinator"),
+        (End::LoginRefused, "coordinator"),
+        (End::SessionKilled, "operator"),
+        (End::ConnectionKilled, "operator"),
+        (End::Abandoned, "gateway"),
+        (End::Forgotten, "gateway"),
+        (End::GatewayStopped, "gateway"),
+        (End::NoCoordinator, "gateway"),
+        (End::UnknownSession, "gateway"),
+    ] {
+        assert_eq!(by(end, None), (Some(end), expected));
+    }
+    for (canceller, expected) in [
+        (Canceller::Client, "client"),
+        (Canceller::Operator, "operator"),
+        (Canceller::OrphanPolicy, "gateway"),
+    ] {
+        assert_eq!(by(End::Closed, Some(canceller)), (Some(End::Cancelled), expected));
+    }
+}

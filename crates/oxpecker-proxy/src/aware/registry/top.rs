@@ -89,8 +89,7 @@ impl Top {
         kind.seen = Instant::now();
         let view = &mut kind.view;
         view.count += 1;
-        let failed = [OperationEnd::Failed, OperationEnd::CoordinatorLost];
-        view.errors += u64::from(operation.end.is_some_and(|end| failed.contains(&end)));
+        view.errors += u64::from(operation.end.is_some_and(OperationEnd::is_failure));
         view.total = view.total.saturating_add(operation.age);
         view.max = view.max.max(operation.age);
         view.rows = view.rows.saturating_add(operation.rows);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::record::Close;
+
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationEnd {
@@ -15,6 +17,8 @@ pub enum OperationEnd {
     Cancelled,
     /// Its session was closed first.
     SessionClosed,
+    /// An operator had its session closed.
+    SessionKilled,
     /// Its session was not heard of for so long that it was closed or forgotten here.
     Abandoned,
     /// Its coordinator was lost.
@@ -23,6 +27,18 @@ pub enum OperationEnd {
     Forgotten,
     /// This gateway stopped; it may still run.
     GatewayStopped,
+    /// It never began: no coordinator was available.
+    NoCoordinator,
+    /// It never began: the coordinator did not let the client in.
+    LoginRefused,
+    /// It never began: no coordinator knows the session.
+    UnknownSession,
+    /// Its coordinator lives, but did not say whether it began.
+    AnswerLost,
+    /// The client left before it was told that it began; it may still run.
+    ClientGone,
+    /// An operator ended the client's connection before that; it may still run.
+    ConnectionKilled,
 }
 
 impl OperationEnd {
@@ -33,10 +49,53 @@ impl OperationEnd {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::SessionClosed => "session closed",
+            Self::SessionKilled => "session killed",
             Self::Abandoned => "session abandoned",
             Self::CoordinatorLost => "coordinator lost",
             Self::Forgotten => "forgotten",
             Self::GatewayStopped => "gateway stopped",
+            Self::NoCoordinator => "no coordinator",
+            Self::LoginRefused => "log-in refused",
+            Self::UnknownSession => "unknown session",
+            Self::AnswerLost => "answer lost",
+            Self::ClientGone => "client gone",
+            Self::ConnectionKilled => "connection killed",
+        }
+    }
+
+    /// Of a statement whose client's connection ended before its call was answered.
+    pub(in crate::aware) fn of_close(close: Close) -> Self {
+        match close {
+            Close::Finished
+            | Close::ClientGone { .. }
+            | Close::ClientGoneEarly
+            | Close::ClientLeftQueue
+            | Close::ClientTimeout
+            | Close::Unreadable => Self::ClientGone,
+            Close::OperatorKilled => Self::ConnectionKilled,
+            Close::OperatorDrain => Self::GatewayStopped,
+            _ => Self::CoordinatorLost,
+        }
+    }
+
+    /// Nothing came of it, as far as the client was told.
+    pub(super) fn is_failure(self) -> bool {
+        match self {
+            Self::Failed
+            | Self::CoordinatorLost
+            | Self::NoCoordinator
+            | Self::LoginRefused
+            | Self::UnknownSession
+            | Self::AnswerLost => true,
+            Self::Closed
+            | Self::Cancelled
+            | Self::SessionClosed
+            | Self::SessionKilled
+            | Self::Abandoned
+            | Self::Forgotten
+            | Self::GatewayStopped
+            | Self::ClientGone
+            | Self::ConnectionKilled => false,
         }
     }
 }
@@ -119,4 +178,28 @@ pub struct OperationView {
     /// Of the error that it failed with, where the coordinator told one.
     pub sql_state: String,
     pub end: Option<OperationEnd>,
+}
+
+impl OperationView {
+    /// Who brought its end about, in words as records have it.
+    pub fn ended_by(&self) -> Option<&'static str> {
+        use OperationEnd as End;
+        Some(match self.end? {
+            End::Closed | End::SessionClosed | End::ClientGone => "client",
+            End::Cancelled => match self.cancelled_by {
+                Some(Canceller::Operator) => "operator",
+                Some(Canceller::OrphanPolicy) => "gateway",
+                Some(Canceller::Client) | None => "client",
+            },
+            End::Failed | End::CoordinatorLost | End::LoginRefused | End::AnswerLost => {
+                "coordinator"
+            }
+            End::SessionKilled | End::ConnectionKilled => "operator",
+            End::Abandoned
+            | End::Forgotten
+            | End::GatewayStopped
+            | End::NoCoordinator
+            | End::UnknownSession => "gateway",
+        })
+    }
 }

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::super::client::explain;
+use crate::wording;
 
 /// One request, from the look-up of the name to the last byte.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,11 +35,11 @@ const SHOWN_CHARS_MAX: usize = 200;
 pub(super) enum TransportError {
     #[error("`{0}` is no https address with a host")]
     Address(Uri),
-    #[error("failed to connect to {host}: {source}")]
+    #[error("failed to connect to {host}: {}", wording::in_words(source))]
     Connect { host: String, source: io::Error },
     #[error("TLS with {host}: {reason}")]
     Tls { host: String, reason: String },
-    #[error("{host} broke off: {source}")]
+    #[error("{host} broke off: {}", wording::in_words(source))]
     Http { host: String, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{host} did not answer within {PATIENCE:?}")]
     TimedOut { host: String },

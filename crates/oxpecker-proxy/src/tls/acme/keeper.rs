@@ -15,9 +15,9 @@ use super::schedule::{self, Kind};
 use super::slot::Slot;
 use super::store::{Record, Store};
 use crate::control::events::{EventKind, Events};
-use crate::tls::audit::chain;
 use crate::tls::certificates::Pair;
 use crate::tls::keys;
+use crate::wording::chain;
 
 /// A whole order, with all waiting for the authority.
 const ORDER_PATIENCE: Duration = Duration::from_secs(600);

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::super::certificates::Pair;
 use super::super::keys::{self, KeyError};
+use crate::wording;
 
 const ACCOUNT: &str = "account.json";
 
@@ -23,7 +24,7 @@ const STEM_BYTES_MAX: usize = 200;
 /// Why nothing can be kept.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
-    #[error("failed to {what} {}: {source}", path.display())]
+    #[error("failed to {what} {}: {}", path.display(), wording::in_words(source))]
     Io { what: &'static str, path: PathBuf, state: PathBuf, source: io::Error },
     #[error("others may write in {}, and could put keys of their own there", path.display())]
     Open { path: PathBuf },

@@ -4,16 +4,18 @@ use std::io;
 
 use hyper::StatusCode;
 use oxpecker_api::ErrorBody;
+use oxpecker_proxy::wording::{chain, in_words};
 
 use super::Address;
 
 /// Each text ends with what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
-    #[error("no gateway answers at {address}: {cause}{}", remedy(address, cause))]
+    #[error("no gateway answers at {address}: {}{}", in_words(cause), remedy(address, cause))]
     Connect { address: Address, cause: io::Error },
     #[error("the gateway at {address} gives no answer in time")]
     Silent { address: Address },
+    // hyper keeps the reason one level below.
     #[error("the conversation with {address} broke off: {}", chain(cause))]
     Broken { address: Address, cause: hyper::Error },
     #[error("what {address} answers is longer than any answer of ours{NOT_OURS}")]
@@ -83,15 +85,4 @@ fn remedy(address: &Address, error: &io::Error) -> String {
         _ => return String::new(),
     };
     format!("\n  {advice}")
-}
-
-/// hyper keeps the reason one level below.
-fn chain(error: &hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

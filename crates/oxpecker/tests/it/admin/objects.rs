@@ -137,6 +137,8 @@ fn readiness_follows_members_and_the_drain() {
     wait_until("it is not ready", || ready("/readyz") == (503, "draining".to_owned()));
     // Listeners stay for `drain_delay`: whoever was not told yet is served.
     connect(console.site.front()).check_echo(b"in");
+    // Or else it would be cut by the second signal.
+    console.gateway.wait_record(1);
     assert_eq!(ready("/livez"), (200, "alive".to_owned()));
     assert_eq!(console.get("/api/v1/status")["draining"], true);
     console.gateway.signal(nix::sys::signal::Signal::SIGTERM);

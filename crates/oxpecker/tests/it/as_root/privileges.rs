@@ -76,7 +76,7 @@ fn certificates_that_come_by_themselves_are_kept_by_the_new_user() {
     let config = site.config() + &profile_of(entry, "") + &pebble.table("pebble", &state, &low);
     let gateway = Launch::new(PROGRAM, &config).start();
     let line = gateway.out.wait("failed to obtain a certificate");
-    assert!(line.contains("Permission denied"), "{line}");
+    assert!(line.contains("permission denied"), "{line}");
     let cure = format!("install -d -m 0700 -o USER {}", state.display());
     assert!(line.contains(&cure), "{line}");
     chown(&state, Some(NOBODY), Some(NOBODY)).unwrap();

@@ -40,6 +40,44 @@ fn only_the_sessions_of_a_killed_coordinator_end() {
     assert_eq!(cluster.index_of(&client.ask("open d")), killed);
 }
 
+/// What ran there, and what its sessions ask for afterwards.
+#[test]
+fn statements_of_a_killed_coordinator_leave_records() {
+    let mut cluster = Plan::new(1).top("[log]\nqueries = \"json\"").aware("").start();
+    let mut client = cluster.sessions();
+    client.ask("open a");
+    client.ask("open b");
+    client.ask("start a select sleep(600000)");
+    wait_executing(&cluster.coordinators[0], 1);
+    cluster.coordinators[0].kill();
+    let mark = cluster.gateway.out.mark();
+    assert!(client.ask("finish a").starts_with("ERROR"));
+    let record = |parts: &[&str]| -> serde_json::Value {
+        let line = wait_line(&cluster.gateway, mark, &[&["\"record\":\"query\""], parts].concat());
+        serde_json::from_str(&line).unwrap()
+    };
+    let slept = record(&["sleep(?)"]);
+    assert_eq!(
+        (&slept["end"], &slept["ended_by"]),
+        (&"coordinator lost".into(), &"coordinator".into())
+    );
+    assert!(slept["query_id"].is_string(), "it had begun: {slept}");
+    // The first of them only closes what was asked before.
+    for _ in 0..2 {
+        assert!(client.ask("run b select 1 + 1").starts_with("ERROR"));
+    }
+    let asked = record(&["select ? + ?"]);
+    assert_eq!(
+        (&asked["end"], &asked["ended_by"]),
+        (&"coordinator lost".into(), &"coordinator".into())
+    );
+    assert_eq!(
+        (&asked["query_id"], &asked["sql_state"]),
+        (&serde_json::Value::Null, &"HY000".into())
+    );
+    assert!(asked["session_id"].is_string() && asked["coordinator"].is_string(), "{asked}");
+}
+
 #[track_caller]
 fn check_shell(protocol: &str) {
     // Persistence must not hold a client to a dead coordinator.

@@ -52,7 +52,7 @@ fn statements_and_unread_rows_hold_a_drain_and_idle_sessions_do_not() {
     assert!(leaving.left("hs2", 21_050).is_none());
 
     // It runs; then its row is there, and nobody has read it.
-    client.ask("start a select sleep(1000)");
+    client.ask("start a select sleep(3000)");
     wait_executing(&leaving.standin, 1);
     let holds = WorkLeft { operations: 1, sessions: 1, ..NOTHING };
     assert_eq!(leaving.left("hs2", 21_050), holds);
@@ -65,11 +65,16 @@ fn statements_and_unread_rows_hold_a_drain_and_idle_sessions_do_not() {
 
     // A drain that waits sees it end.
     let mut seen = Vec::new();
-    let note = |left| seen.push(left);
+    let (tells, begun) = std::sync::mpsc::channel();
+    let note = |left| {
+        seen.push(left);
+        let _ = tells.send(());
+    };
     let left = std::thread::scope(|scope| {
-        let reads = scope.spawn(|| {
-            std::thread::sleep(Duration::from_millis(500));
-            client.ask("finish a")
+        let reader = &mut client;
+        let reads = scope.spawn(move || {
+            begun.recv().unwrap();
+            reader.ask("finish a")
         });
         let waits = handle.wait_for_work("hs2", "c1:21050", Duration::from_secs(60), note);
         let left = leaving.inside.block_on(waits);

@@ -1,6 +1,7 @@
 """Sessions of impyla that a test steers line by line; one line of answer for each.
 
-usage: sessions.py HOST PORT [USER PASSWORD | KRBHOST]    KRBHOST: with Kerberos, the host of the principal
+usage: sessions.py HOST PORT [USER PASSWORD [PATH] | KRBHOST]    PATH: over HTTP with Basic; KRBHOST: with
+Kerberos, the host of the principal
 open NAME          connects and opens a session: the coordinator's process id
 run NAME SQL       the rows, or the error
 start NAME SQL     starts a statement without waiting for it
@@ -22,6 +23,8 @@ if len(sys.argv) == 4:
     login = {"auth_mechanism": "GSSAPI", "kerberos_service_name": "impala", "krb_host": sys.argv[3]}
 elif len(sys.argv) > 4:
     login = {"auth_mechanism": "PLAIN", "user": sys.argv[3], "password": sys.argv[4]}
+if len(sys.argv) > 5:
+    login.update({"use_http_transport": True, "http_path": sys.argv[5]})
 open_ones = {}
 
 

@@ -315,7 +315,7 @@ def carry(**options):
         stream.sock.settimeout(DEADLINE)
         watcher = threading.Thread(target=watch, args=(stream.sock,), daemon=True)
         watcher.start()
-        stream.write(payload(30 << 20))
+        stream.write(payload(50 << 20))
         stream.finish()
 
     def watch(sock):
@@ -325,9 +325,11 @@ def carry(**options):
         stuck.set()
 
     def slow_reader(stream):
+        # Or else the kernel may take all of it: net.ipv4.tcp_rmem goes up to 32 MiB here and there.
+        stream.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         stream.write(b"?")
         assert stuck.wait(DEADLINE), "the member never got stuck"
-        assert read_all(stream) == payload(30 << 20)
+        assert read_all(stream) == payload(50 << 20)
 
     bench.run("a slow reader", slow_reader, sends_until_stuck)
     print("carried", flush=True)

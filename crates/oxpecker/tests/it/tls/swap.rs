@@ -4,7 +4,7 @@ use std::fs;
 
 use oxpecker_testkit::clients::Client;
 use oxpecker_testkit::wait::wait_for;
-use oxpecker_testkit::{Member, Pair};
+use oxpecker_testkit::{Http, Member, Pair};
 
 use super::{Front, NAME, peer, shown};
 
@@ -116,4 +116,36 @@ fn a_certificate_that_ends_soon_is_spoken_of() {
     let gateway = front.site.start();
     let line = gateway.out.wait("certificate has expired");
     assert!(line.contains("2020-02-01") && line.contains("front.crt"), "{line}");
+}
+
+/// The same as in the log, for whoever watches over the API.
+#[test]
+fn events_tell_of_certificates() {
+    let Front { site, dir: _dir, authority, pair } = Front::new(1);
+    let ending = authority.issue_ending("ending", &[&format!("DNS:{NAME}")], "+10 days");
+    replace(&pair, &ending);
+    let site = site.admin("");
+    let _gateway = site.start_with_admin();
+    let http = Http::tcp(site.admin_addr()).by_script();
+    let wait_event = |part: &str| -> serde_json::Value {
+        wait_for(&format!("an event with `{part}`"), || {
+            let reply = http.get("/api/v1/events");
+            let events: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+            let items = events["items"].as_array().unwrap();
+            let told = |item: &&serde_json::Value| item["text"].as_str().unwrap().contains(part);
+            items.iter().find(told).cloned()
+        })
+    };
+    let check = |part: &str, who: &str| {
+        let event = wait_event(part);
+        assert_eq!((&event["kind"], &event["who"]), (&"certificate".into(), &who.into()));
+        assert!(event["subject"].as_str().unwrap().contains("front"), "{event}");
+    };
+    check("expires in ", "clock");
+    let new = authority.issue("new", &[&format!("DNS:{NAME}")]);
+    replace(&pair, &new);
+    check("renewed certificate in use at v", "file");
+    fs::copy(&ending.key, &pair.key).unwrap();
+    check("changed certificate cannot be used at v", "file");
+    assert_eq!(shown(site.front(), NAME, "-serial"), format!("serial={}", new.serial()));
 }
