@@ -175,3 +175,22 @@ impl Section {
         self.findings.push(Finding { verdict, what, why, fix });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_said_is_told_in_words() {
+        let mut report = Report::default();
+        let error = io::Error::from_raw_os_error(nix::libc::ECONNREFUSED);
+        let what = format!("no web page at 10.0.0.1:25000 ({error}): role is not known");
+        report.section("Coordinators").warning(what, "why", "fix");
+        let mut text = Vec::new();
+        report.print_text(&mut text).unwrap();
+        for told in [String::from_utf8(text).unwrap(), report.json().to_string()] {
+            let words = "no web page at 10.0.0.1:25000 (connection refused): role is not known";
+            assert!(told.contains(words), "{told}");
+        }
+    }
+}

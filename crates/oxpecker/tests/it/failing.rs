@@ -229,6 +229,13 @@ fn an_event_tells_of_connections_that_service_down_ended() {
         events.contains("up \u{2192} down: probe failed: connect: connection refused"),
         "{events}"
     );
+    // Nowhere is the system's number for it, which nobody needs.
+    let members = http.get("/api/v1/pools/p").body;
+    assert!(members.contains("connect: connection refused"), "{members}");
+    let line = gateway.out.wait("member is down");
+    assert!(line.contains("connect: connection refused"), "{line}");
+    let log = gateway.out.all().join("\n");
+    assert!([events, members, log].iter().all(|text| !text.contains("os error")));
 }
 
 #[test]
