@@ -49,7 +49,7 @@ fn session(frame: &Frame<'_>, one: &Session) -> Markup {
             td.number data-label="silent" { (words::age(one.idle_seconds)) }
             td data-label="opened" { (frame.time(&one.opened)) }
             @if frame.may_operate() {
-                td { (kill("session", &one.id, &one.user)) }
+                td { (kill("session", &one.id, &one.user, &open_operations(one))) }
             }
         }
     }
@@ -63,12 +63,20 @@ fn person(user: &str, do_as: &str) -> Markup {
     }
 }
 
-/// Beeswax has sessions without an id, which are the connection: that is ended there.
-fn kill(what: &str, id: &str, user: &str) -> Markup {
+fn open_operations(one: &Session) -> String {
+    match one.operations_open {
+        0 => "It has no open operation.".to_owned(),
+        open => format!("It has {}.", words::plural(open.into(), "open operation")),
+    }
+}
+
+/// `about`: what the question says beside the id. Beeswax has sessions without an id, which are the
+/// connection: that is ended there.
+fn kill(what: &str, id: &str, user: &str, about: &str) -> Markup {
     html! {
         @if !id.is_empty() {
             button.act type="button" data-act=(format!("kill-{what}")) data-id=(id)
-                data-name=(format!("{id} of {user}"))
+                data-name=(format!("{id} of {user}")) data-about=(about)
                 aria-label=(format!("End the {what} {id} of {user}")) { "End" }
         }
     }
@@ -113,7 +121,12 @@ fn operation(frame: &Frame<'_>, one: &Operation) -> Markup {
             td.number data-label="rows" { (words::count(one.rows.saturating_add(one.rows_written))) }
             td.number data-label="bytes" { (words::bytes(one.bytes)) }
             @if frame.may_operate() {
-                td { @if one.end.is_none() { (kill("operation", &one.id, &one.user)) } }
+                td {
+                    // Once cancelled it waits for its client to close it.
+                    @if one.end.is_none() && !one.cancelled {
+                        (kill("operation", &one.id, &one.user, statement))
+                    }
+                }
             }
         }
     }
@@ -122,7 +135,7 @@ fn operation(frame: &Frame<'_>, one: &Operation) -> Markup {
 fn operation_state(one: &Operation) -> Markup {
     html! {
         @match &one.end {
-            None if one.cancelled => { span.mark.hold aria-hidden="true" { "◐" } " being cancelled" }
+            None if one.cancelled => { span.mark.hold aria-hidden="true" { "◐" } " cancelled, not closed" }
             None => { span.mark.ok aria-hidden="true" { "▸" } " running" }
             Some(end) => { span.mark.off aria-hidden="true" { "○" } " " (end) }
         }
