@@ -3,6 +3,7 @@
 mod browser;
 mod certificates;
 mod changes;
+mod sorting;
 mod work;
 
 use std::net::TcpStream;
