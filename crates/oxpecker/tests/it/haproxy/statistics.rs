@@ -213,8 +213,42 @@ fn the_same_is_served_over_http() {
         }
         assert_eq!(super::Table::read(&csv).columns, both.theirs().table().columns);
     }
+    for path in ["/stats", "/stats;norefresh"] {
+        let (head, _) = both.ours().get(path);
+        assert!(head.contains(" 303 ") && head.contains("location: /\r\n"), "{path}: {head}");
+    }
+    both.each(|side| _ = side.ask("set server impala/c1 state maint"));
+    let names = |csv: &str| -> Vec<String> {
+        super::Table::read(csv).rows.iter().map(|row| row["svname"].clone()).collect()
+    };
+    let theirs = names(&both.theirs().ask("show stat no-maint"));
+    assert!(!theirs.contains(&"c1".to_owned()) && theirs.contains(&"c2".to_owned()));
+    for path in ["/stats;csv;no-maint", "/stats;up;csv", "/stats?x;csv;up"] {
+        let ours = names(&both.ours().get(path).1);
+        assert!(!ours.contains(&"c1".to_owned()) && ours.contains(&"c2".to_owned()), "{path}");
+    }
     let (head, json) = both.ours().get("/stats;json");
     assert!(head.contains("content-type: application/json"), "{head}");
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json[0][0]["value"]["value"], "impala");
+}
+
+/// Where a `haproxy.cfg` says nothing else, and so what old scripts ask.
+#[test]
+fn haproxys_own_path_is_understood() {
+    let both = Both::start("admin");
+    let ours = both.ours();
+    for path in ["/haproxy?stats;csv", "/haproxy?stats;csv;norefresh", "/stats?x;csv"] {
+        let (head, csv) = ours.get(path);
+        assert!(head.contains(" 200 ok") && head.contains("content-type: text/plain"), "{head}");
+        assert_eq!(super::Table::read(&csv).columns, both.theirs().table().columns);
+    }
+    let (head, json) = ours.get("/haproxy?stats;json");
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0][0]["value"]["value"], "impala");
+    for path in ["/haproxy?stats", "/haproxy?stats;norefresh"] {
+        let (head, _) = ours.get(path);
+        assert!(head.contains(" 303 ") && head.contains("location: /\r\n"), "{path}: {head}");
+    }
 }
