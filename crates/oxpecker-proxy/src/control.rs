@@ -21,6 +21,7 @@ use std::sync::Arc;
 use oxpecker_config::edit::Edit;
 use tokio::sync::{mpsc, oneshot};
 
+pub use crate::pulse::Silent;
 pub use changes::Saved;
 pub use command::{CommandError, Edited, NewMember, Selection};
 pub use connections::ConnectionFilter;

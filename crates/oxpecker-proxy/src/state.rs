@@ -30,6 +30,7 @@ use crate::control::events::{EventKind, Events};
 use crate::counters::{Base, MemberCounters, PoolCounters, Traffic, VirtualCounters};
 use crate::limit::{Limit, Queue};
 use crate::log::Log;
+use crate::pulse::Pulse;
 use crate::quota::OncePer;
 use crate::tls::TlsSides;
 use crate::tls::acme::Challenges;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     /// All client connections of the process.
     pub(crate) connections: Arc<Limit>,
     pub(crate) registries: Vec<Arc<Registry>>,
+    pub(crate) pulse: Pulse,
     topology: RwLock<Arc<Topology>>,
     /// Sessions and operations of virtual servers that read the protocol.
     pub(crate) sessions: aware::registry::Registry,
@@ -238,6 +240,7 @@ impl Shared {
     }
 
     pub(crate) fn topology(&self) -> Arc<Topology> {
+            pulse: Pulse::new(workers),
         Arc::clone(&self.topology.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -16,6 +16,7 @@ use crate::aware::{OperationView, SessionView, StatementView};
 use crate::counters::{BOUNDS, Histogram, Moved};
 use crate::limit::Limit;
 use crate::listener::ListenerKey;
+use crate::pulse::{self, Silent};
 use crate::state::{MemberState, NodeState, PoolState, Topology, VirtualState};
 use crate::tls::{self, CertificateStatus};
 
@@ -40,6 +41,12 @@ impl Handle {
             unreadable_messages: shared.sessions.unreadable.load(Ordering::Relaxed),
             handle_searches: shared.sessions.searches.load(Ordering::Relaxed),
         }
+    }
+
+    /// A worker thread that does not come round to what is due. Its connections stand still, and those
+    /// that the kernel gives it wait.
+    pub fn silent_worker(&self) -> Option<Silent> {
+        self.shared.pulse.silent(self.shared.now(), pulse::PATIENCE)
     }
 
     /// The last connections that did not end in order, the newest first.
