@@ -116,6 +116,7 @@ pub(crate) fn member(pool: &str, node: &str, number: u8) -> MemberView {
         traffic: traffic(),
         traffic_ever: traffic(),
         operations: 0,
+        operations_told: None,
         probe: probe(),
         connects: 4,
         connect_time: Duration::from_millis(10),

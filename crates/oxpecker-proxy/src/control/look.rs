@@ -202,6 +202,7 @@ fn member_view(
         traffic: traffic_view(member.traffic.since_reset()),
         traffic_ever: traffic_view(member.traffic.sum()),
         operations: member.operations.load(Ordering::Relaxed),
+        operations_told: member.node.told_operations.get(),
         probe: probe_view(pool, member),
         connects: connect_times.count(),
         connect_time: connect_times.sum,

@@ -150,6 +150,9 @@ pub struct MemberView {
     pub traffic_ever: TrafficView,
     /// Running operations of its node, over all pools and ports, as this gateway knows them.
     pub operations: u32,
+    /// All operations of its node as the coordinator tells them, for `least-operations`; `None` where
+    /// nobody asks, or it does not answer.
+    pub operations_told: Option<u32>,
     pub probe: ProbeView,
     /// Clients' connects that succeeded, their summed time, and those that failed; ever.
     pub connects: u64,
