@@ -31,7 +31,8 @@ pub use oxpecker_balance::spec::{AdminState, Health};
 pub use state_file::SaveError;
 pub use view::{
     ConnectionView, CountsView, EndingView, EntryView, HistogramView, LeavingView, MemberView,
-    NodeView, PoolView, ProbeFailure, ProbeView, Status, TrafficView, VirtualView,
+    NodeView, PoolView, ProbeFailure, ProbeView, Status, TimeView, TimesView, TrafficView,
+    VirtualView,
 };
 
 pub use work::WorkLeft;

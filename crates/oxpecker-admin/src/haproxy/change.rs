@@ -7,6 +7,7 @@ use oxpecker_proxy::control::{AdminState, CommandError, MemberView, NewMember};
 
 use super::desk::{Answer, Desk};
 use super::proxies::{find_backend, find_server};
+use super::stat::{self, Wanted};
 use super::words::Verb;
 use crate::snapshot::Snapshot;
 
@@ -228,11 +229,15 @@ pub(super) fn number_of(word: &str) -> Option<u64> {
     }
 }
 
-/// Without `all` HAProxy resets maxima alone; they are part of the statistics here, so only the rates' are.
+/// Maxima, which begin again at what is open now; with `all` everything that is counted.
 fn clear_counters(desk: &Desk, rest: &[&str]) -> Answer {
-    desk.watch.reset();
+    desk.watch.forget_maxima();
     if rest.first() == Some(&"all") {
         desk.handle.reset_statistics(&desk.who, &[]).map_err(|error| error.to_string())?;
+        let snapshot = Snapshot::take(&desk.handle);
+        desk.watch.clear(|watch| stat::rows(&snapshot, watch, &Wanted::default()));
+    } else {
+        desk.handle.reset_maxima(&desk.who);
     }
     Ok(String::new())
 }
