@@ -20,6 +20,7 @@ mod words;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::Uri;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use oxpecker_config::model::Role;
@@ -31,33 +32,63 @@ pub(crate) use server::{CHECKS, takes_new};
 pub(crate) use stat::{Wanted, rows};
 pub(crate) use watch::{Key, Rate, Watched, watch};
 
+use stat::Only;
+
 use crate::access::Caller;
 use crate::app::App;
 use crate::route::{Needs, Route};
 use crate::snapshot::Snapshot;
 
+/// HAProxy's path where a file says nothing else: `/haproxy?stats`.
+const DEFAULT_PATH: &str = "/haproxy";
+
+/// Words behind a `;` that go with a format, before or after it.
+const OPTIONS: [&str; 3] = ["norefresh", "up", "no-maint"];
+
 /// `path` is `stats_path` of `[admin]`. People are sent to the page, which shows more than HAProxy's.
 pub(crate) fn routes(path: &str) -> Vec<Route> {
+    let mut routes = below(path);
+    if path != DEFAULT_PATH {
+        routes.extend(below(DEFAULT_PATH));
+    }
+    routes
+}
+
+/// In HAProxy's URIs what follows the first `;` says how to show it, also behind a `?`.
+fn below(path: &str) -> Vec<Route> {
+    let mut endings = vec![String::new(), ";norefresh".to_owned()];
+    for format in ["csv", "json"] {
+        endings.push(format!(";{format}"));
+        for option in OPTIONS {
+            endings.push(format!(";{format};{option}"));
+            endings.push(format!(";{option};{format}"));
+        }
+    }
     let viewer = Needs::Role(Role::Viewer);
-    vec![
-        Route::get(format!("{path};csv"), viewer, csv),
-        Route::get(format!("{path};csv;norefresh"), viewer, csv),
-        Route::get(format!("{path};json"), viewer, json),
-        Route::get(path.to_owned(), viewer, async || Redirect::to("/")),
-    ]
+    endings.into_iter().map(|end| Route::get(format!("{path}{end}"), viewer, statistics)).collect()
 }
 
-async fn csv(State(app): State<Arc<App>>) -> Response {
-    answer("text/plain", stat::csv(&everything(&app)))
+async fn statistics(State(app): State<Arc<App>>, uri: Uri) -> Response {
+    let target = uri.path_and_query().map_or("", |target| target.as_str());
+    let words: Vec<&str> = target.split(';').skip(1).collect();
+    let only = match () {
+        () if words.contains(&"up") => Only::Up,
+        () if words.contains(&"no-maint") => Only::NoMaint,
+        () => Only::All,
+    };
+    let wanted = Wanted { only, ..Wanted::default() };
+    if words.contains(&"csv") {
+        answer("text/plain", stat::csv(&table(&app, &wanted)))
+    } else if words.contains(&"json") {
+        answer("application/json", stat::json(&table(&app, &wanted)))
+    } else {
+        Redirect::to("/").into_response()
+    }
 }
 
-async fn json(State(app): State<Arc<App>>) -> Response {
-    answer("application/json", stat::json(&everything(&app)))
-}
-
-fn everything(app: &App) -> Vec<Row> {
+fn table(app: &App, wanted: &Wanted) -> Vec<Row> {
     let snapshot = Snapshot::take(&app.control);
-    app.watched.with(|watch| rows(&snapshot, watch, &Wanted::default()))
+    app.watched.with(|watch| rows(&snapshot, watch, wanted))
 }
 
 /// With HAProxy's headers.

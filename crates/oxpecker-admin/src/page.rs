@@ -12,6 +12,7 @@ mod live;
 mod map;
 mod needs;
 mod settings;
+mod sort;
 mod statistics;
 mod words;
 mod work;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oxpecker_proxy::control::{
     AdminState, CountsView, Health, HistogramView, MemberView, PoolView, ProbeView, Status,
-    TrafficView, VirtualView,
+    TimesView, TrafficView, VirtualView,
 };
 
 use crate::snapshot::Snapshot;
@@ -89,6 +89,7 @@ pub(crate) fn pool(name: &str, members: Vec<MemberView>) -> PoolView {
         queue_limit: 1024,
         queue_served: 0,
         queue_time: Duration::ZERO,
+        times: TimesView::default(),
         monitor: None,
         refused: 0,
         leaving: Vec::new(),
@@ -116,10 +117,12 @@ pub(crate) fn member(pool: &str, node: &str, number: u8) -> MemberView {
         traffic: traffic(),
         traffic_ever: traffic(),
         operations: 0,
+        operations_told: None,
         probe: probe(),
         connects: 4,
         connect_time: Duration::from_millis(10),
         connect_times: times(),
+        times: TimesView::default(),
         connect_failures: 0,
         tls_failures: 0,
         retries: 0,

@@ -7,6 +7,8 @@ import { pause } from "./live.js";
 const members = (data) => `/pools/${encodeURIComponent(data.pool)}/members/${encodeURIComponent(data.member)}`;
 const some = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
 
+const shortened = (text) => text.length > 300 ? `${text.slice(0, 299)}…` : text;
+
 let selectedRows = () => [];
 let afterReset = () => {};
 
@@ -79,14 +81,14 @@ const ACTIONS = {
   }),
   "kill-session": (d) => ({
     title: `End the session ${d.name}?`,
-    lines: [{ text: "The coordinator closes it with all its operations." }],
+    lines: [{ text: d.about }, { text: "The coordinator closes it with all its operations." }],
     button: "End it",
     run: () => call("DELETE", `/sessions/${encodeURIComponent(d.id)}`),
     said: `The session ${d.name} was ended.`,
   }),
   "kill-operation": (d) => ({
     title: `End the operation ${d.name}?`,
-    lines: [{ text: "The statement is cancelled at its coordinator; the client gets an error." }],
+    lines: [{ text: shortened(d.about) }, { text: "The statement is cancelled at its coordinator; the client gets an error." }],
     button: "End it",
     run: () => call("DELETE", `/operations/${encodeURIComponent(d.id)}`),
     said: `The operation ${d.name} was cancelled.`,
@@ -179,7 +181,10 @@ function ask(action, data, opener) {
   dialog.replaceChildren(form);
   pause(true);
   dialog.showModal();
-  (form.querySelector("input") ?? confirm).focus();
+  const first = form.querySelector("input");
+  (first ?? confirm).focus();
+  // Typing replaces the value that is there.
+  first?.select();
   action.more?.().then((text) => { more.textContent = text; }, (error) => { more.textContent = error.message; });
 }
 

@@ -1,7 +1,7 @@
 // Begins everything. What the page shows it shows without this; here come live values and changes.
 
 import { startLive } from "./live.js";
-import { startSearch, startSelection } from "./table.js";
+import { startSearch, startSelection, startSorting } from "./table.js";
 import { startActions } from "./act.js";
 import { startCharts } from "./chart.js";
 
@@ -9,5 +9,6 @@ document.documentElement.classList.add("script");
 startActions();
 startSelection();
 startSearch();
+startSorting();
 startCharts();
 startLive();

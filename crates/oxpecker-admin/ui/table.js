@@ -1,4 +1,4 @@
-// Search as one types, and selection of rows that lives over updates.
+// Search as one types, order by column, and selection of rows that lives over updates.
 
 import { follow } from "./live.js";
 import { onReset } from "./act.js";
@@ -18,7 +18,10 @@ export function startSearch() {
   let timer = 0;
   const search = (form) => {
     clearTimeout(timer);
-    apply(new URLSearchParams(new FormData(form)));
+    // Other choices as they are now: the form's may be those of the last update.
+    const params = new URLSearchParams(location.search);
+    params.set("search", form.elements.search.value);
+    apply(params);
   };
   document.addEventListener("input", (event) => {
     if (event.target.id !== "search") return;
@@ -38,6 +41,18 @@ export function startSearch() {
     field.value = "";
     search(field.form);
     field.focus();
+  });
+}
+
+// The order of a table: the server's, so that it holds over updates and in the address.
+export function startSorting() {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-sort]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const params = new URLSearchParams(location.search);
+    params.set("sort", new URL(link.href).searchParams.get("sort"));
+    apply(params);
   });
 }
 

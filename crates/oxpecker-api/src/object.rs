@@ -136,6 +136,9 @@ pub struct Member {
     pub traffic: Traffic,
     /// Operations that run at its node, as far as this gateway knows.
     pub operations: u32,
+    /// All operations there as the coordinator says, those of other clients too. `None` unless
+    /// `least-operations` asks it and it answers.
+    pub operations_told: Option<u32>,
     pub probe: Option<Probe>,
     pub connect_failures: u64,
     pub connect_seconds_average: Option<f64>,

@@ -287,7 +287,16 @@ impl Balancer {
         }
     }
 
-    /// The same for one pool and its members; false if there is no such pool.
+    /// Forgets peaks alone.
+    pub fn forget_peaks(&mut self) {
+        self.nodes.forget_peaks();
+        for pool in self.pools.values_mut() {
+            pool.counts.forget_peak();
+            pool.members.iter_mut().chain(&mut pool.leaving).for_each(|m| m.counts.forget_peak());
+        }
+    }
+
+    /// The same as [`Balancer::reset_counters`] for one pool and its members; false if there is no such pool.
     pub fn reset_pool(&mut self, pool: PoolId) -> bool {
         let Some(pool) = self.pools.get_mut(&pool) else { return false };
         pool.counts.reset();

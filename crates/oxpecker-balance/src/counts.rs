@@ -26,6 +26,10 @@ impl Counts {
         self.open = self.open.saturating_sub(1);
     }
 
+    pub(crate) fn forget_peak(&mut self) {
+        self.open_max = self.open;
+    }
+
     /// Forgets peak and total; what is open stays open.
     pub(crate) fn reset(&mut self) {
         self.open_max = self.open;

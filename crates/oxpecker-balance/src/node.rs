@@ -73,6 +73,10 @@ impl Nodes {
         self.slots.iter_mut().for_each(|node| node.counts.reset());
     }
 
+    pub(crate) fn forget_peaks(&mut self) {
+        self.slots.iter_mut().for_each(|node| node.counts.forget_peak());
+    }
+
     pub(crate) fn reset_node(&mut self, name: &str) -> bool {
         let Some(&id) = self.by_name.get(name) else { return false };
         self[id].counts.reset();

@@ -191,6 +191,9 @@ impl Session {
         self.policy.counters.ended(close);
         if let Some(member) = &self.last_member {
             member.counters.ended(close);
+            let total = self.registered.conn.started.elapsed();
+            member.counters.times.ended(self.queued, total);
+            self.pool.counters.times.ended(self.queued, total);
         }
         if close == Close::NoUsableMember {
             self.pool.counters.refuse();

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use oxpecker_config::edit::Edit;
 use tokio::sync::{mpsc, oneshot};
 
+pub use crate::pulse::Silent;
 pub use changes::Saved;
 pub use command::{CommandError, Edited, NewMember, Selection};
 pub use connections::ConnectionFilter;
@@ -30,7 +31,8 @@ pub use oxpecker_balance::spec::{AdminState, Health};
 pub use state_file::SaveError;
 pub use view::{
     ConnectionView, CountsView, EndingView, EntryView, HistogramView, LeavingView, MemberView,
-    NodeView, PoolView, ProbeFailure, ProbeView, Status, TrafficView, VirtualView,
+    NodeView, PoolView, ProbeFailure, ProbeView, Status, TimeView, TimesView, TrafficView,
+    VirtualView,
 };
 
 pub use work::WorkLeft;

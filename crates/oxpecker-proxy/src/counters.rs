@@ -3,6 +3,7 @@
 mod ends;
 mod histogram;
 mod member;
+mod times;
 
 use std::ops::{Add, Sub};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) use ends::{PoolCounters, VirtualCounters};
 pub(crate) use histogram::{BOUNDS, Histogram};
 pub(crate) use member::{MemberCounters, ProbeResult, add};
+pub(crate) use times::{Moving, Times};
 
 /// Which worker thread; the index of its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

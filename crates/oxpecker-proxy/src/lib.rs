@@ -17,6 +17,7 @@ mod listener;
 mod load;
 mod log;
 mod probe;
+mod pulse;
 mod quota;
 mod record;
 mod relay;

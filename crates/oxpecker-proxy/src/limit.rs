@@ -55,6 +55,10 @@ impl Limit {
         self.total().saturating_sub(self.total_before.load(Ordering::Relaxed))
     }
 
+    pub(crate) fn forget_peak(&self) {
+        self.peak.store(self.open(), Ordering::Relaxed);
+    }
+
     /// Forgets the peak, and counts anew.
     pub(crate) fn reset(&self) {
         self.peak.store(self.open(), Ordering::Relaxed);

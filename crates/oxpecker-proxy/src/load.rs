@@ -105,6 +105,7 @@ impl Loads {
         }
         for (_, gone) in before {
             gone.target.node.foreign_operations.store(0, Ordering::Relaxed);
+            gone.target.node.told_operations.set(None);
         }
     }
 }
@@ -143,6 +144,7 @@ async fn watch(target: Arc<Target>) {
             Ok(told) => {
                 let foreign = told.saturating_sub(own.load(Ordering::Relaxed));
                 node.foreign_operations.store(foreign, Ordering::Relaxed);
+                node.told_operations.set(Some(told));
                 told_at = Some(Instant::now());
                 if std::mem::take(&mut fails) {
                     tracing::info!(node = %node.name, "the coordinator tells its load again");
@@ -152,6 +154,7 @@ async fn watch(target: Arc<Target>) {
                 let kept = *interval * KEPT_INTERVALS + TIMEOUT;
                 if told_at.is_none_or(|at| at.elapsed() > kept) {
                     node.foreign_operations.store(0, Ordering::Relaxed);
+                    node.told_operations.set(None);
                 }
                 if !std::mem::replace(&mut fails, true) {
                     tracing::warn!(

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ use crate::control::events::{EventKind, Events};
 use crate::counters::{Base, MemberCounters, PoolCounters, Traffic, VirtualCounters};
 use crate::limit::{Limit, Queue};
 use crate::log::Log;
+use crate::pulse::Pulse;
 use crate::quota::OncePer;
 use crate::tls::TlsSides;
 use crate::tls::acme::Challenges;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     /// All client connections of the process.
     pub(crate) connections: Arc<Limit>,
     pub(crate) registries: Vec<Arc<Registry>>,
+    pub(crate) pulse: Pulse,
     topology: RwLock<Arc<Topology>>,
     /// Sessions and operations of virtual servers that read the protocol.
     pub(crate) sessions: aware::registry::Registry,
@@ -163,8 +165,30 @@ pub(crate) struct NodeState {
     address: RwLock<Option<IpAddr>>,
     /// Operations there that did not come through this gateway, as it tells itself.
     pub(crate) foreign_operations: AtomicU32,
+    /// All of them as it tells itself.
+    pub(crate) told_operations: Told,
     /// What its members had moved at the last reset.
     pub(crate) base: Base,
+}
+
+/// A number that somebody told, or nobody.
+#[derive(Debug)]
+pub(crate) struct Told(AtomicU64);
+
+impl Default for Told {
+    fn default() -> Self {
+        Self(AtomicU64::new(u64::MAX))
+    }
+}
+
+impl Told {
+    pub(crate) fn set(&self, told: Option<u32>) {
+        self.0.store(told.map_or(u64::MAX, u64::from), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<u32> {
+        u32::try_from(self.0.load(Ordering::Relaxed)).ok()
+    }
 }
 
 impl NodeState {
@@ -175,6 +199,7 @@ impl NodeState {
             description: node.description.clone(),
             address: RwLock::new(address),
             foreign_operations: AtomicU32::new(0),
+            told_operations: Told::default(),
             base: Base::default(),
         }
     }
@@ -215,6 +240,7 @@ impl Shared {
             log,
             connections,
             registries: (0..workers).map(|n| Arc::new(Registry::new(n, workers))).collect(),
+            pulse: Pulse::new(workers),
             topology: RwLock::default(),
             warnings: Warnings::default(),
             challenges: Arc::default(),

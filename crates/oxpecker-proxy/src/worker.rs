@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::accept::{self, Listening};
 use crate::connection::registry::Registry;
 use crate::counters::WorkerIndex;
+use crate::pulse::BEAT;
 use crate::state::Shared;
 
 /// Commands that may wait for a busy worker.
@@ -84,7 +85,14 @@ impl Drop for WorkerHandle {
     }
 }
 
+/// Says that this thread comes round to all that is due.
+async fn live(worker: Arc<Worker>) {
+    let Worker { shared, index, .. } = &*worker;
+    shared.pulse.keep(index.0, BEAT, || shared.now()).await;
+}
+
 async fn run(worker: Arc<Worker>, mut commands: mpsc::Receiver<Command>) {
+    tokio::spawn(live(Arc::clone(&worker)));
     let mut stops: HashMap<ListenerId, watch::Sender<bool>> = HashMap::new();
     while let Some(command) = commands.recv().await {
         match command {

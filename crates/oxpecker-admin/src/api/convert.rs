@@ -124,6 +124,7 @@ pub(crate) fn member(view: &MemberView) -> api::Member {
         node_connections: view.node_connections,
         traffic: traffic(view.traffic),
         operations: view.operations,
+        operations_told: view.operations_told,
         probe: (!probe.kind.is_empty()).then(|| api::Probe {
             kind: probe.kind.to_owned(),
             passed: probe.passed,

@@ -7,6 +7,7 @@ use oxpecker_proxy::control::{AdminState, CommandError, MemberView, NewMember};
 
 use super::desk::{Answer, Desk};
 use super::proxies::{find_backend, find_server};
+use super::stat::{self, Wanted};
 use super::words::Verb;
 use crate::snapshot::Snapshot;
 
@@ -23,6 +24,8 @@ pub(super) async fn carry_out(desk: &Desk, verb: Verb, rest: &[&str]) -> Answer 
     match verb {
         Verb::EnableServer => set_state(desk, &target(desk, rest)?, AdminState::Enabled),
         Verb::DisableServer => set_state(desk, &target(desk, rest)?, AdminState::Disabled),
+        Verb::EnableHealth => probes_go_on(&target(desk, rest)?),
+        Verb::DisableHealth => probes_are_the_pools(&target(desk, rest)?),
         Verb::GetWeight => {
             let Target { member, configured, .. } = target(desk, rest)?;
             Ok(format!("{} (initial {configured})", member.weight))
@@ -116,11 +119,40 @@ async fn set_server(desk: &Desk, target: &Target, rest: &[&str]) -> Answer {
         ["state"] => Err(STATES.to_owned()),
         ["weight", rest @ ..] => set_weight(desk, target, rest.first().copied()),
         ["addr", rest @ ..] => set_address(desk, target, rest).await,
-        ["health", ..] => {
-            Err("health is what the monitor measures; use 'state' to keep clients away.".to_owned())
-        }
-        _ => Err("usage: set server <backend>/<server> addr | state | weight".to_owned()),
+        ["health", word, ..] => Err(health_is_measured(word)),
+        ["health"] => Err(HEALTHS.to_owned()),
+        _ => Err("usage: set server <backend>/<server> addr | health | state | weight".to_owned()),
     }
+}
+
+const HEALTHS: &str = "'set server <srv> health' expects 'up', 'stopping', or 'down'.";
+
+/// What somebody asked for and what was measured are two things here, and only the first can be set.
+/// In HAProxy such a word lasts until the next check, too.
+fn health_is_measured(word: &str) -> String {
+    let instead = match word {
+        "up" => "use 'state ready'; the next probe tells whether it is up",
+        "stopping" => "use 'state drain' to keep new clients away",
+        "down" => "use 'state maint' to keep all new clients away",
+        _ => return HEALTHS.to_owned(),
+    };
+    format!("Health is what the monitor measures and cannot be set: {instead}.")
+}
+
+fn probes_go_on(target: &Target) -> Answer {
+    if target.member.probe.kind.is_empty() {
+        return Err("Health check was not configured on this server, cannot enable.".to_owned());
+    }
+    Ok(String::new())
+}
+
+fn probes_are_the_pools(target: &Target) -> Answer {
+    if target.member.probe.kind.is_empty() {
+        return Ok(String::new());
+    }
+    Err("Health checks are the pool's and go on for all its members: use 'state maint' to keep \
+         clients away from this one, or set the pool's monitor to \"none\" and reload."
+        .to_owned())
 }
 
 const STATES: &str = "'set server <srv> state' expects 'ready', 'drain' and 'maint'.";
@@ -197,11 +229,15 @@ pub(super) fn number_of(word: &str) -> Option<u64> {
     }
 }
 
-/// Without `all` HAProxy resets maxima alone; they are part of the statistics here, so only the rates' are.
+/// Maxima, which begin again at what is open now; with `all` everything that is counted.
 fn clear_counters(desk: &Desk, rest: &[&str]) -> Answer {
-    desk.watch.reset();
+    desk.watch.forget_maxima();
     if rest.first() == Some(&"all") {
         desk.handle.reset_statistics(&desk.who, &[]).map_err(|error| error.to_string())?;
+        let snapshot = Snapshot::take(&desk.handle);
+        desk.watch.clear(|watch| stat::rows(&snapshot, watch, &Wanted::default()));
+    } else {
+        desk.handle.reset_maxima(&desk.who);
     }
     Ok(String::new())
 }

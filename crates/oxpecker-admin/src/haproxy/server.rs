@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oxpecker_proxy::control::{AdminState, Health, MemberView, PoolView, ProbeFailure};
+use oxpecker_proxy::control::{AdminState, Health, MemberView, PoolView, ProbeFailure, TimesView};
 
 use super::fields::{Field, Kind, Row};
 use super::watch::{Key, Watch};
@@ -110,9 +110,18 @@ pub(crate) fn address(member: &MemberView) -> String {
     }
 }
 
-/// Whole milliseconds of the mean connect.
-pub(crate) fn connect_milliseconds(time: Duration, connects: u64) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).checked_div(connects).unwrap_or(0)
+/// Means and maxima in whole milliseconds. What a server takes to answer has no meaning without HTTP.
+pub(crate) fn times(row: &mut Row, times: &TimesView) {
+    let columns = [
+        (times.queue, Field::Qtime, Field::QtimeMax),
+        (times.connect, Field::Ctime, Field::CtimeMax),
+        (times.total, Field::Ttime, Field::TtimeMax),
+    ];
+    let whole = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    for (time, mean, max) in columns {
+        row.put(mean, whole(time.mean));
+        row.put(max, whole(time.max));
+    }
 }
 
 /// Seconds since the last connection; -1 = there was none.
@@ -126,16 +135,11 @@ const NOUGHT: &[Field] = &[
     Field::Qmax,
     Field::Dresp,
     Field::Eresp,
-    Field::Qtime,
     Field::Rtime,
-    Field::Ttime,
     Field::Wrew,
     Field::Reuse,
     Field::SrvIcur,
-    Field::QtimeMax,
-    Field::CtimeMax,
     Field::RtimeMax,
-    Field::TtimeMax,
     Field::Eint,
     Field::IdleConnCur,
     Field::SafeConnCur,
@@ -177,7 +181,7 @@ pub(crate) fn row(
     row.put(Field::CliAbrt, member.client_aborts);
     row.put(Field::SrvAbrt, member.member_aborts);
     row.put(Field::Lastsess, last_session(member));
-    row.put(Field::Ctime, connect_milliseconds(member.connect_time, member.connects));
+    times(&mut row, &member.times);
     row.put(Field::Addr, address(member));
     row.put(Field::Mode, "tcp");
     row.put(Field::Connect, member.connects + member.connect_failures);

@@ -68,6 +68,7 @@ pub(crate) fn rows(snapshot: &Snapshot, watch: &Watch, wanted: &Wanted) -> Vec<R
         }
         rows.push(backend_row(&proxy, pool, snapshot, watch));
     }
+    rows.iter_mut().for_each(|row| watch.count_anew(row));
     rows.retain(|row| wanted.takes(row));
     rows
 }
@@ -139,15 +140,10 @@ const BACKEND_NOUGHT: &[Field] = &[
     Field::CompOut,
     Field::CompByp,
     Field::CompRsp,
-    Field::Qtime,
     Field::Rtime,
-    Field::Ttime,
     Field::Wrew,
     Field::Reuse,
-    Field::QtimeMax,
-    Field::CtimeMax,
     Field::RtimeMax,
-    Field::TtimeMax,
     Field::Eint,
     Field::AggServerStatus,
     Field::AggServerCheckStatus,
@@ -196,9 +192,7 @@ fn sums(row: &mut Row, pool: &PoolView) {
     row.put(Field::CliAbrt, sum(|member| member.client_aborts));
     row.put(Field::SrvAbrt, sum(|member| member.member_aborts));
     row.put(Field::Connect, sum(|member| member.connects + member.connect_failures));
-    let connects = sum(|member| member.connects);
-    let time = pool.members.iter().map(|member| member.connect_time).sum();
-    row.put(Field::Ctime, server::connect_milliseconds(time, connects));
+    server::times(row, &pool.times);
     let usable = || pool.members.iter().filter(|member| server::takes_new(member));
     let backups = usable().filter(|member| server::is_backup(pool, member)).count();
     row.put(Field::Act, (usable().count() - backups) as u64);

@@ -8,7 +8,7 @@ use oxpecker_proxy::control::{AdminState, Health, MemberView, ProbeFailure};
 use super::change::{number_of, parse_weight};
 use super::fields::{Field, Row};
 use super::stat::{self, Only, Wanted};
-use super::watch::{Key, Watch};
+use super::watch::{Key, Watch, Watched};
 use super::words::{self, Verb};
 use super::{info, server};
 use crate::sample;
@@ -180,8 +180,28 @@ fn a_second_has_a_rate_and_a_pool_its_downtime() {
     assert_eq!(look(18, 560, Health::Down), (0, 40, 1, 5));
     assert_eq!(look(20, 560, Health::Up), (0, 40, 1, 7));
     assert_eq!(look(30, 560, Health::Up), (0, 40, 1, 7));
-    watch.reset();
+    watch.forget_maxima();
     assert_eq!(watch.rate(&Key::Frontend("impala".to_owned())).max, 0);
+}
+
+#[test]
+fn what_was_counted_before_a_clear_is_left_out() {
+    let mut snapshot = sample::snapshot();
+    let watched = Watched::default();
+    let mut look = |retries: u64, clear: bool| {
+        snapshot.pools[0].members[0].retries = retries;
+        let rows = |watch: &Watch| stat::rows(&snapshot, watch, &Wanted::default());
+        if clear {
+            watched.clear(rows);
+        }
+        watched.with(rows)[1].number(Field::Wretr)
+    };
+    assert_eq!(look(5, false), Some(5));
+    assert_eq!(look(6, true), Some(0));
+    assert_eq!(look(8, false), Some(2));
+    assert_eq!(look(8, true), Some(0), "again, from what there is");
+    assert_eq!(look(9, false), Some(1));
+    assert_eq!(look(3, false), Some(3), "another member of that name");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use oxpecker_proxy::control::{Handle, PoolView, VirtualView};
 
+use super::fields::{Field, Row};
+
 /// How often [`Watch::observe`] is meant to be called: HAProxy's rates are of one second.
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -53,6 +55,8 @@ impl Turns {
 pub(crate) struct Watch {
     rates: HashMap<Key, Rate>,
     pools: HashMap<String, Turns>,
+    /// What columns had when `clear counters all` was said, by the names of their rows.
+    cleared: HashMap<(String, String), Vec<u64>>,
     /// Uptime at the last look.
     looked: Option<Duration>,
 }
@@ -116,14 +120,46 @@ impl Watch {
     }
 
     /// Forgets the most in a second, as `clear counters` does.
-    pub(crate) fn reset(&mut self) {
+    pub(crate) fn forget_maxima(&mut self) {
         for rate in self.rates.values_mut() {
             rate.max = 0;
         }
-        for turns in self.pools.values_mut() {
-            turns.times_down = 0;
+    }
+
+    /// From now on the rows count from nought; they are as they are in the data plane.
+    pub(crate) fn clear(&mut self, rows: &[Row]) {
+        let of = |row: &Row| CLEARED.iter().map(|field| row.number(*field).unwrap_or(0)).collect();
+        self.cleared = rows.iter().map(|row| (names(row), of(row))).collect();
+    }
+
+    /// Takes away what was there when counters were cleared.
+    pub(crate) fn count_anew(&self, row: &mut Row) {
+        let Some(before) = self.cleared.get(&names(row)) else { return };
+        for (field, before) in CLEARED.iter().zip(before) {
+            // What is less has begun anew itself: another object of the same name.
+            if let Some(left) = row.number(*field).and_then(|now| now.checked_sub(*before)) {
+                row.put(*field, left);
+            }
         }
     }
+}
+
+/// Counters that only grow in the data plane; it resets the others itself.
+const CLEARED: &[Field] = &[
+    Field::Ereq,
+    Field::Dcon,
+    Field::Econ,
+    Field::Wretr,
+    Field::Wredis,
+    Field::Chkfail,
+    Field::Chkdown,
+    Field::CliAbrt,
+    Field::SrvAbrt,
+    Field::Connect,
+];
+
+fn names(row: &Row) -> (String, String) {
+    (row.text(Field::Pxname).to_owned(), row.text(Field::Svname).to_owned())
 }
 
 fn per_second(count: u64, elapsed: Option<Duration>) -> u32 {
@@ -146,8 +182,16 @@ impl Watched {
         look(&self.lock())
     }
 
-    pub(crate) fn reset(&self) {
-        self.lock().reset();
+    pub(crate) fn forget_maxima(&self) {
+        self.lock().forget_maxima();
+    }
+
+    /// `rows` are asked for with nothing cleared.
+    pub(crate) fn clear(&self, rows: impl FnOnce(&Watch) -> Vec<Row>) {
+        let mut watch = self.lock();
+        watch.cleared.clear();
+        let rows = rows(&watch);
+        watch.clear(&rows);
     }
 
     fn lock(&self) -> MutexGuard<'_, Watch> {

@@ -11,8 +11,10 @@ pub(crate) enum Verb {
     ClearTable,
     DelServer,
     DisableFrontend,
+    DisableHealth,
     DisableServer,
     EnableFrontend,
+    EnableHealth,
     EnableServer,
     GetWeight,
     Help,
@@ -101,6 +103,13 @@ pub(crate) const COMMANDS: &[Command] = &[
         "accept nothing new there",
     ),
     command(
+        Verb::DisableHealth,
+        Role::Admin,
+        "disable health",
+        "<bk>/<srv>",
+        "says what to use instead: probes go on",
+    ),
+    command(
         Verb::DisableServer,
         Role::Admin,
         "disable server",
@@ -108,6 +117,13 @@ pub(crate) const COMMANDS: &[Command] = &[
         "as `set server <bk>/<srv> state maint`",
     ),
     command(Verb::EnableFrontend, Role::Admin, "enable frontend", "<frontend>", "accept again"),
+    command(
+        Verb::EnableHealth,
+        Role::Admin,
+        "enable health",
+        "<bk>/<srv>",
+        "whether the pool's monitor probes it",
+    ),
     command(
         Verb::EnableServer,
         Role::Admin,

@@ -54,7 +54,12 @@ columns! {
     CliAbrt AsIs Counter "client_aborts_total" [Backend, Server];
     SrvAbrt AsIs Counter "server_aborts_total" [Backend, Server];
     Lastsess AsIs Gauge "last_session_seconds" [Backend, Server];
+    Qtime Milliseconds Gauge "queue_time_average_seconds" [Backend, Server];
     Ctime Milliseconds Gauge "connect_time_average_seconds" [Backend, Server];
+    Ttime Milliseconds Gauge "total_time_average_seconds" [Backend, Server];
+    QtimeMax Milliseconds Gauge "max_queue_time_seconds" [Backend, Server];
+    CtimeMax Milliseconds Gauge "max_connect_time_seconds" [Backend, Server];
+    TtimeMax Milliseconds Gauge "max_total_time_seconds" [Backend, Server];
     ConnRateMax AsIs Gauge "connections_rate_max" [Frontend];
     ConnTot AsIs Counter "connections_total" [Frontend];
     Dcon AsIs Counter "denied_connections_total" [Frontend];

@@ -113,6 +113,8 @@ pub(super) struct Asked {
     pub(super) format: String,
     /// `bits` or `bytes`.
     pub(super) unit: String,
+    /// A column of a table, with `-` before it for the greatest first.
+    pub(super) sort: String,
     pub(super) pool: String,
     pub(super) member: String,
     #[serde(rename = "virtual")]
@@ -127,6 +129,7 @@ impl Asked {
             &mut self.of,
             &mut self.format,
             &mut self.unit,
+            &mut self.sort,
             &mut self.pool,
             &mut self.member,
             &mut self.virtual_server,
@@ -144,6 +147,7 @@ impl Asked {
             ("search", &self.search),
             ("format", &self.format),
             ("unit", &self.unit),
+            ("sort", &self.sort),
             ("pool", &self.pool),
             ("member", &self.member),
             ("virtual", &self.virtual_server),

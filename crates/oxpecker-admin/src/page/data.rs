@@ -8,7 +8,7 @@ use oxpecker_proxy::control::{ConnectionFilter, PoolView};
 
 use super::ask::{Asked, View};
 use super::frame::{self, Frame};
-use super::{hour, lists, map, needs, settings, statistics, work};
+use super::{hour, lists, map, needs, settings, sort, statistics, work};
 use crate::access::Caller;
 use crate::api::convert;
 use crate::api::statistics::{Of, table};
@@ -17,6 +17,10 @@ use crate::history::Wanted;
 
 /// Rows of a list: more would be slow to draw anew every two seconds. A search finds the others.
 const ROWS_MAX: usize = 500;
+
+/// Connections that are looked at for the first rows of a sorted list. Beyond that a sort would take
+/// longer than anybody wants to be kept from the other pages.
+const SORTED_MAX: usize = 10_000;
 
 /// What the gateway remembers of events and endings.
 const REMEMBERED_MAX: usize = 1000;
@@ -61,7 +65,8 @@ fn content(app: &App, frame: &Frame<'_>) -> Markup {
                 _ => Of::Pools,
             };
             let search = Some(asked.search.trim().to_owned());
-            statistics::render(frame, &table(&app.control, of, &search))
+            let table = statistics::sorted(asked, table(&app.control, of, &search));
+            statistics::render(frame, &table)
         }
         View::Hour => {
             hour::all(frame, &app.history.answer(Wanted::default()), app.history.left_out())
@@ -82,15 +87,20 @@ fn content(app: &App, frame: &Frame<'_>) -> Markup {
         }
         View::Persistence => lists::persistence(frame, &persistence(app, asked)),
         View::Sessions => {
-            let all = app.control.sessions().into_iter().map(convert::session);
-            let list =
-                cut(all, |s| asked.finds(&[&s.id, &s.user, &s.do_as, &s.client, &s.coordinator]));
+            let mut all: Vec<_> =
+                app.control.sessions().into_iter().map(convert::session).collect();
+            sort::rows(asked, &work::SESSIONS, &mut all);
+            let list = cut(all.into_iter(), |s| {
+                asked.finds(&[&s.id, &s.user, &s.do_as, &s.client, &s.coordinator])
+            });
             work::sessions(frame, &list)
         }
         View::Operations => operations(app, frame),
         View::Statements => {
             let all = app.control.top_statements(REMEMBERED_MAX).into_iter();
-            let list = cut(all.map(convert::statement), |s| asked.finds(&[&s.statement]));
+            let mut all: Vec<_> = all.map(convert::statement).collect();
+            sort::rows(asked, &work::STATEMENTS, &mut all);
+            let list = cut(all.into_iter(), |s| asked.finds(&[&s.statement]));
             work::statements(frame, &list)
         }
         View::Certificates => settings::certificates(frame, &certificates(app, frame)),
@@ -119,9 +129,15 @@ fn connections(app: &App, frame: &Frame<'_>) -> Markup {
         member: None,
         virtual_server: None,
     };
-    let (mut found, truncated) = app.control.connections(&filter, ROWS_MAX);
+    // The greatest of all are wanted, not of those that are found first.
+    let is_sorted = sort::chosen(frame.asked, &lists::CONNECTIONS).is_some();
+    let most = if is_sorted { SORTED_MAX } else { ROWS_MAX };
+    let (mut found, truncated) = app.control.connections(&filter, most);
     found.sort_unstable_by_key(|connection| connection.id);
-    let items = found.into_iter().map(convert::connection).collect();
+    let mut items: Vec<_> = found.into_iter().map(convert::connection).collect();
+    sort::rows(frame.asked, &lists::CONNECTIONS, &mut items);
+    let truncated = truncated || items.len() > ROWS_MAX;
+    items.truncate(ROWS_MAX);
     lists::connections(frame, &Listing { items, truncated })
 }
 
@@ -155,6 +171,7 @@ fn operations(app: &App, frame: &Frame<'_>) -> Markup {
         let by_time = if a.end.is_none() { a.began.cmp(&b.began) } else { b.began.cmp(&a.began) };
         by_state.then(by_time)
     });
+    sort::rows(asked, &work::OPERATIONS, &mut all);
     let list = cut(all.into_iter(), |o| {
         let texts = [&o.id, &o.user, &o.do_as, &o.client, &o.coordinator, &o.statement];
         asked.finds(&texts.map(String::as_str))

@@ -156,6 +156,9 @@ fn facts(frame: &Frame<'_>, member: &Member) -> Markup {
                 dd {
                     (words::plural(member.node_connections.into(), "connection")) ", "
                     (words::plural(member.operations.into(), "operation"))
+                    @if let Some(told) = member.operations_told {
+                        " (the coordinator says " (words::count(told.into())) ")"
+                    }
                 }
                 dt { "From clients, to clients" }
                 dd {

@@ -4,7 +4,21 @@ use maud::{Markup, html};
 use oxpecker_api::{Connection, Ending, Event, Listing, PersistenceEntry};
 
 use super::frame::{Frame, more, nothing, search};
+use super::sort::{self, Cell, Column};
 use super::words;
+
+pub(super) const CONNECTIONS: [Column<Connection>; 7] = [
+    Column::text("client", "Client", |c| Cell::Text(c.client.clone())),
+    Column::text("virtual", "Virtual server", |c| Cell::Text(c.virtual_server.clone())),
+    Column::text("member", "Member", |c| {
+        let member = c.member.as_ref();
+        member.map_or(Cell::Nothing, |member| Cell::Text(format!("{} / {member}", c.pool)))
+    }),
+    Column::number("age", "Open for", |c| Cell::Number(c.age_seconds)),
+    Column::number("idle", "Silent for", |c| c.idle_seconds.map_or(Cell::Nothing, Cell::Number)),
+    Column::number("in", "In", |c| Cell::Number(c.bytes_in as f64)),
+    Column::number("out", "Out", |c| Cell::Number(c.bytes_out as f64)),
+];
 
 pub(super) fn connections(frame: &Frame<'_>, list: &Listing<Connection>) -> Markup {
     html! {
@@ -17,10 +31,7 @@ pub(super) fn connections(frame: &Frame<'_>, list: &Listing<Connection>) -> Mark
                 table.stack {
                     thead {
                         tr {
-                            th scope="col" { "Client" } th scope="col" { "Virtual server" }
-                            th scope="col" { "Member" } th.number scope="col" { "Open for" }
-                            th.number scope="col" { "Silent for" }
-                            th.number scope="col" { "In" } th.number scope="col" { "Out" }
+                            (sort::heads(frame, &CONNECTIONS))
                             @if frame.may_operate() { td {} }
                         }
                     }

@@ -79,17 +79,40 @@ impl Viewer {
         };
         if is_over {
             self.ended = true;
-            return Some((Ok(Event::default().event("again").data("")), self));
+            return Some((Ok(sign("again")), self));
         }
         let html = data::changing(&self.app, &self.caller, &self.asked);
         let event = if self.shown.as_ref() == Some(&html) {
             // A sign of life, so that silence means loss.
-            Event::default().event("same").data("")
+            sign("same")
         } else {
             let quoted = serde_json::to_string(&html).unwrap_or_default();
             self.shown = Some(html);
             Event::default().event("view").data(quoted)
         };
         Some((Ok(event), self))
+    }
+}
+
+/// An event that says no more than its name. Browsers tell nobody of an event without data, and axum
+/// writes no line for empty data.
+fn sign(name: &str) -> Event {
+    Event::default().event(name).data("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_hear_of_signs() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let event: Result<_, Infallible> = Ok(sign("same"));
+        let body = Sse::new(stream::iter([event])).into_response().into_body();
+        let bytes = runtime.block_on(axum::body::to_bytes(body, 1000)).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        // What has no data is dropped (HTML, "dispatch the event").
+        assert!(text.lines().any(|line| line.starts_with("data:") && line.len() > 6), "{text}");
+        assert!(text.contains("event: same\n"), "{text}");
     }
 }

@@ -70,6 +70,8 @@ fn pool_card(frame: &Frame<'_>, pool: &MapPool) -> Markup {
     let state = State::of_health(pool.health);
     let usable = pool.members.iter().filter(|member| member.usable).count();
     let most = pool.members.iter().map(|member| member.connections.current).max().unwrap_or(0);
+    // Shares that are equal are no news.
+    let uneven = pool.members.iter().any(|member| member.weight != pool.members[0].weight);
     html! {
         li.pool data-key=(pool.name) {
             div class={ "card " (state.class) } {
@@ -79,14 +81,20 @@ fn pool_card(frame: &Frame<'_>, pool: &MapPool) -> Markup {
             ul.members {
                 @for member in &pool.members {
                     @let others = usable - usize::from(member.usable);
-                    (member_row(frame, member, others, most))
+                    (member_row(frame, member, others, (most, uneven)))
                 }
             }
         }
     }
 }
 
-fn member_row(frame: &Frame<'_>, member: &Member, others: usize, most: u32) -> Markup {
+/// `most`: the connections of the pool's busiest member; `uneven`: weights differ.
+fn member_row(
+    frame: &Frame<'_>,
+    member: &Member,
+    others: usize,
+    (most, uneven): (u32, bool),
+) -> Markup {
     let state = State::of_member(member);
     let connections = member.connections.current;
     html! {
@@ -96,7 +104,10 @@ fn member_row(frame: &Frame<'_>, member: &Member, others: usize, most: u32) -> M
                     (state_mark(state)) " "
                     a href=(member_path(member)) { (breakable(&member.name)) }
                 }
-                span.why { b { (state.word) } " " (why(member)) }
+                span.why {
+                    b { (state.word) } " " (why(member))
+                    @if uneven && member.weight > 0 { ", weight " (member.weight) }
+                }
                 span.load title="open connections" {
                     (load_bar(connections, member.connections_max.unwrap_or(most).max(most)))
                     b { (words::count(connections.into())) }

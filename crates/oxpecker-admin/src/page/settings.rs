@@ -37,7 +37,9 @@ fn certificate(frame: &Frame<'_>, one: &Certificate) -> Markup {
             td data-label="for" { (one.names.join(", ")) }
             td data-label="expires" { @match &one.not_after { Some(end) => { (words::day(end, frame.zone)) } None => { "-" } } }
             td {
-                span class={ "mark " (class) } aria-hidden="true" { (mark) } " " (word)
+                span class={ "expiry " (class) } {
+                    span class={ "mark " (class) } aria-hidden="true" { (mark) } " " (word)
+                }
                 @if let Some(error) = &one.last_error { br; span.why.bad { (error) } }
             }
         }

@@ -4,8 +4,35 @@
 use maud::{Markup, html};
 use oxpecker_api::{Format, StatisticsRow, StatisticsTable};
 
+use super::ask::Asked;
 use super::frame::{Frame, nothing, search, switch};
+use super::sort::{self, Cell, Column};
 use super::words::State;
+
+/// Status and name; then in the order of F5's columns.
+const COLUMNS: [Column<StatisticsRow>; 9] = [
+    Column::text("status", "Status", |row| Cell::Text(row.status.clone())),
+    Column::text("name", "Pool/Member", |row| Cell::Text(row.name.clone())),
+    Column::number("in", "In", |row| Cell::Number(row.traffic.bits_in as f64)),
+    Column::number("out", "Out", |row| Cell::Number(row.traffic.bits_out as f64)),
+    Column::number("packets-in", "In", |row| Cell::Number(row.traffic.packets_in as f64)),
+    Column::number("packets-out", "Out", |row| Cell::Number(row.traffic.packets_out as f64)),
+    Column::number("current", "Current", |row| Cell::Number(row.connections.current.into())),
+    Column::number("maximum", "Maximum", |row| Cell::Number(row.connections.maximum.into())),
+    Column::number("total", "Total", |row| Cell::Number(row.connections.total as f64)),
+];
+
+/// Pools by a column, and within each its members by the same.
+pub(super) fn sorted(asked: &Asked, table: StatisticsTable) -> StatisticsTable {
+    // `pool:p` and `member:p/a:1`
+    let pool = |row: &StatisticsRow| {
+        let (_, name) = row.key.split_once(':').unwrap_or_default();
+        name.split('/').next().unwrap_or_default().to_owned()
+    };
+    let is_member = |row: &StatisticsRow| row.kind == "member";
+    let rows = sort::groups(asked, &COLUMNS, table.rows, |a, b| pool(a) == pool(b), is_member);
+    StatisticsTable { rows, ..table }
+}
 
 pub(super) fn render(frame: &Frame<'_>, table: &StatisticsTable) -> Markup {
     let asked = frame.asked;
@@ -57,16 +84,14 @@ fn rows(
                             input type="checkbox" data-select-all aria-label="Select all rows";
                         }
                     }
-                    th scope="col" rowspan="2" { "Status" }
-                    th scope="col" rowspan="2" { (subject(&table.of)) }
+                    (sort::head(frame, &COLUMNS[0], Some(2)))
+                    (sort::head(frame, &COLUMNS[1].headed(subject(&table.of)), Some(2)))
                     th scope="colgroup" colspan="2" { (unit) }
                     th scope="colgroup" colspan="2" { "Packets" }
                     th scope="colgroup" colspan="3" { "Connections" }
                 }
                 tr {
-                    @for name in ["In", "Out", "In", "Out", "Current", "Maximum", "Total"] {
-                        th.number scope="col" { (name) }
-                    }
+                    (sort::heads(frame, &COLUMNS[2..]))
                 }
             }
             tbody { @for row in &table.rows { (line(frame, row, format, divisor)) } }

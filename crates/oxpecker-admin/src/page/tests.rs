@@ -57,6 +57,7 @@ fn member(name: &str) -> Member {
         node_connections: 0,
         traffic: Traffic::default(),
         operations: 0,
+        operations_told: None,
         probe: None,
         connect_failures: 0,
         connect_seconds_average: None,

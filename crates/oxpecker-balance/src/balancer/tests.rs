@@ -474,3 +474,16 @@ fn a_reset_of_one_object_leaves_the_others() {
     assert_eq!((lab.view("b").total, lab.balancer.pools()[0].counts.total), (0, 0));
     assert!(!lab.balancer.reset_member(MemberId(99)));
 }
+
+#[test]
+fn peaks_are_forgotten_alone() {
+    let mut lab = Lab::new(Method::RoundRobin, "a@one b@two");
+    lab.tell("a+ b+");
+    lab.at_once(4);
+    lab.close_all();
+    lab.choose();
+    lab.balancer.forget_peaks();
+    let counts = lab.balancer.pools()[0].counts;
+    assert_eq!((counts.open, counts.open_max, counts.total), (1, 1, 5));
+    assert_eq!((lab.view("b").open_max, lab.view("b").total), (lab.view("b").open, 2));
+}

@@ -161,7 +161,9 @@ pub(crate) async fn connect_some_member(
                 if let Some(change) = change {
                     shared.health_changed(&change, "a client connected");
                 }
-                member.counters.connects.add(began.elapsed());
+                let took = began.elapsed();
+                member.counters.connected(took);
+                pool.counters.times.connected(took);
                 *session.connected.get_or_insert_default() += began.elapsed();
                 tracing::trace!(
                     client = %session.client(), virtual_server = %policy.config.name,
@@ -235,7 +237,9 @@ pub(crate) async fn connect_member(
     let began = Instant::now();
     let change = match reach(session, client, member).await {
         Ok(endpoint) => {
-            member.counters.connects.add(began.elapsed());
+            let took = began.elapsed();
+            member.counters.connected(took);
+            session.pool.counters.times.connected(took);
             let change = shared.balancer().connected(member.id, shared.now());
             if let Some(change) = change {
                 shared.health_changed(&change, "a client connected");

@@ -152,11 +152,13 @@ impl Handle {
             let pool = &topology.pools[at];
             balancer.reset_pool(pool.id);
             pool.queue.reset();
+            pool.counters.times.reset();
         }
         for &(pool, at) in &chosen.members {
             let member = &topology.pools[pool].members[at];
             balancer.reset_member(member.id);
             member.traffic.reset();
+            member.counters.times.reset();
         }
         for &at in &chosen.nodes {
             let node = &topology.nodes[at];
@@ -179,6 +181,21 @@ impl Handle {
         tracing::info!(who = who.as_str(), count, "statistics reset");
         self.shared.note(who, EventKind::StatisticsReset, "", &text);
         Ok(count)
+    }
+
+    /// Forgets the most and the longest of everything; what is counted goes on.
+    pub fn reset_maxima(&self, who: &Who) {
+        let topology = self.shared.topology();
+        self.shared.balancer().forget_peaks();
+        for pool in &topology.pools {
+            pool.queue.reset();
+            pool.counters.times.forget_longest();
+            pool.members.iter().for_each(|member| member.counters.times.forget_longest());
+        }
+        topology.virtuals.iter().for_each(|policy| policy.connections.forget_peak());
+        self.shared.connections.forget_peak();
+        tracing::info!(who = who.as_str(), "maxima reset");
+        self.shared.note(who, EventKind::StatisticsReset, "", "all maxima reset");
     }
 }
 

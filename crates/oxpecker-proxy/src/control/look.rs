@@ -10,12 +10,13 @@ use oxpecker_config::model::{Host, Method, Probe, Protocol, VirtualKind};
 use super::Handle;
 use super::view::{
     CountsView, EndingView, HistogramView, LeavingView, MemberView, NodeView, PoolView, ProbeView,
-    Status, TrafficView, VirtualView,
+    Status, TimeView, TimesView, TrafficView, VirtualView,
 };
 use crate::aware::{OperationView, SessionView, StatementView};
-use crate::counters::{BOUNDS, Histogram, Moved};
+use crate::counters::{BOUNDS, Histogram, Moved, Moving, Times};
 use crate::limit::Limit;
 use crate::listener::ListenerKey;
+use crate::pulse::{self, Silent};
 use crate::state::{MemberState, NodeState, PoolState, Topology, VirtualState};
 use crate::tls::{self, CertificateStatus};
 
@@ -40,6 +41,12 @@ impl Handle {
             unreadable_messages: shared.sessions.unreadable.load(Ordering::Relaxed),
             handle_searches: shared.sessions.searches.load(Ordering::Relaxed),
         }
+    }
+
+    /// A worker thread that does not come round to what is due. Its connections stand still, and those
+    /// that the kernel gives it wait.
+    pub fn silent_worker(&self) -> Option<Silent> {
+        self.shared.pulse.silent(self.shared.now(), pulse::PATIENCE)
     }
 
     /// The last connections that did not end in order, the newest first.
@@ -82,6 +89,7 @@ impl Handle {
                 queue_limit: pool.config.queue_max,
                 queue_served,
                 queue_time,
+                times: times_view(&pool.counters.times),
                 monitor: pool.config.monitor.as_ref().map(|monitor| monitor.name.clone()),
                 refused: pool.counters.refused(),
                 members: members.collect(),
@@ -195,10 +203,12 @@ fn member_view(
         traffic: traffic_view(member.traffic.since_reset()),
         traffic_ever: traffic_view(member.traffic.sum()),
         operations: member.operations.load(Ordering::Relaxed),
+        operations_told: member.node.told_operations.get(),
         probe: probe_view(pool, member),
         connects: connect_times.count(),
         connect_time: connect_times.sum,
         connect_times,
+        times: times_view(&counters.times),
         connect_failures: count(&counters.connect_failures),
         tls_failures: count(&counters.tls_failures),
         retries: count(&counters.retries),
@@ -247,6 +257,12 @@ fn probe_word(probe: &Probe) -> &'static str {
 
 fn histogram_view(histogram: &Histogram) -> HistogramView {
     HistogramView { bounds: &BOUNDS, counts: histogram.counts(), sum: histogram.sum() }
+}
+
+fn times_view(times: &Times) -> TimesView {
+    let kinds = times.get();
+    let view = |moving: Moving| TimeView { mean: moving.mean(), max: moving.max() };
+    TimesView { queue: view(kinds.queue), connect: view(kinds.connect), total: view(kinds.total) }
 }
 
 /// The bytes of all members of a node, ever.

@@ -93,6 +93,7 @@ pub struct PoolView {
     /// Connections that waited and got a member, and their summed time; ever.
     pub queue_served: u64,
     pub queue_time: Duration,
+    pub times: TimesView,
     pub monitor: Option<String>,
     /// Connections that found no usable member, ever.
     pub refused: u64,
@@ -124,6 +125,22 @@ impl HistogramView {
     }
 }
 
+/// The mean of the latest connections, and the longest since the last reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimeView {
+    pub mean: Duration,
+    pub max: Duration,
+}
+
+/// How long connections took that have ended; connects that succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimesView {
+    pub queue: TimeView,
+    pub connect: TimeView,
+    /// From accept to close.
+    pub total: TimeView,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct MemberView {
     pub pool: String,
@@ -150,11 +167,15 @@ pub struct MemberView {
     pub traffic_ever: TrafficView,
     /// Running operations of its node, over all pools and ports, as this gateway knows them.
     pub operations: u32,
+    /// All operations of its node as the coordinator tells them, for `least-operations`; `None` where
+    /// nobody asks, or it does not answer.
+    pub operations_told: Option<u32>,
     pub probe: ProbeView,
     /// Clients' connects that succeeded, their summed time, and those that failed; ever.
     pub connects: u64,
     pub connect_time: Duration,
     pub connect_times: HistogramView,
+    pub times: TimesView,
     pub connect_failures: u64,
     /// Of these, TLS handshakes with the member.
     pub tls_failures: u64,

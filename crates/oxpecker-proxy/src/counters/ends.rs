@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::Times;
 use crate::record::Close;
 
 /// Of a virtual server.
@@ -38,6 +39,8 @@ impl VirtualCounters {
 /// Of a pool.
 #[derive(Debug, Default)]
 pub(crate) struct PoolCounters {
+    /// Of the latest connections that had a member.
+    pub(crate) times: Times,
     refused: AtomicU64,
 }
 

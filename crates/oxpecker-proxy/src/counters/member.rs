@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oxpecker_balance::spec::{Health, Now};
 
-use super::Histogram;
+use super::{Histogram, Times};
 use crate::control::ProbeFailure;
 use crate::record::Close;
 
@@ -17,6 +17,8 @@ use crate::record::Close;
 pub(crate) struct MemberCounters {
     /// Clients' connects that succeeded.
     pub(crate) connects: Histogram,
+    /// Of the latest connections.
+    pub(crate) times: Times,
     pub(crate) connect_failures: AtomicU64,
     pub(crate) tls_failures: AtomicU64,
     pub(crate) retries: AtomicU64,
@@ -73,6 +75,12 @@ pub(crate) struct ProbeResult {
 }
 
 impl MemberCounters {
+    /// A client's connect succeeded.
+    pub(crate) fn connected(&self, time: Duration) {
+        self.connects.add(time);
+        self.times.connected(time);
+    }
+
     pub(crate) fn ended(&self, close: Close) {
         match close {
             Close::MemberGone => add(&self.member_aborts),

@@ -155,7 +155,7 @@ fn members_table(members: &[&Member]) -> Table {
                 words::duration(member.health_for_seconds).into(),
                 member.weight.to_string().into(),
                 words::of_limit(member.connections.current, member.connections_max).into(),
-                member.operations.to_string().into(),
+                operations_of(member).into(),
                 words::maybe_duration(member.connect_seconds_average).into(),
                 words::maybe_duration(probe).into(),
             ],
@@ -163,6 +163,14 @@ fn members_table(members: &[&Member]) -> Table {
         );
     }
     table
+}
+
+/// Those through this gateway, and beside them what the coordinator says of all.
+fn operations_of(member: &Member) -> String {
+    match member.operations_told {
+        Some(told) => format!("{} ({told} told)", member.operations),
+        None => member.operations.to_string(),
+    }
 }
 
 pub(super) fn connections(options: &Connections) -> anyhow::Result<Exit> {

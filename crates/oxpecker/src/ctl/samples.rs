@@ -23,6 +23,7 @@ pub(crate) fn member(pool: &str, node: &str, port: u16) -> Member {
         node_connections: 0,
         traffic: Traffic::default(),
         operations: 0,
+        operations_told: None,
         probe: None,
         connect_failures: 0,
         connect_seconds_average: None,

@@ -35,6 +35,8 @@ struct Both {
 struct Side {
     socket: PathBuf,
     front: SocketAddr,
+    /// A front without a member that answers.
+    broken: SocketAddr,
     /// Of statistics and metrics.
     web: SocketAddr,
 }
@@ -165,8 +167,8 @@ impl Both {
     }
 
     fn side(&self, socket: &str, front: u8) -> Side {
-        let (front, web) = (self.net.addr(front), web(&self.net, front));
-        Side { socket: self.dir.join(socket), front, web }
+        let (web, broken) = (web(&self.net, front), self.net.addr(front + 1));
+        Side { socket: self.dir.join(socket), front: self.net.addr(front), broken, web }
     }
 
     /// One after the other.

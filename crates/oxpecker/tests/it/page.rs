@@ -1,6 +1,10 @@
 //! The web page in a real browser: what an operator sees, clicks, and hears back.
 
 mod browser;
+mod certificates;
+mod changes;
+mod sorting;
+mod work;
 
 use std::net::TcpStream;
 
@@ -37,7 +41,11 @@ const VIEWS: [&str; 12] = [
 
 #[track_caller]
 fn bench(members: u8, eyes: Eyes) -> Bench {
-    let site = Site::new(members).monitored("").admin("");
+    bench_of(Site::new(members).monitored("").admin(""), members, eyes)
+}
+
+#[track_caller]
+fn bench_of(site: Site, members: u8, eyes: Eyes) -> Bench {
     let members: Vec<_> = (1..=members).map(|n| Member::echo(site.member_addr(n))).collect();
     let gateway = site.start_with_admin();
     gateway.out.wait_count(members.len(), "member changed health");
@@ -53,6 +61,11 @@ impl Bench {
         client.check_echo(b"here");
         client
     }
+}
+
+/// Desk and phone, by day and by night.
+fn all_eyes() -> impl Iterator<Item = Eyes> {
+    [Eyes::DESK, Eyes::PHONE].into_iter().flat_map(|eyes| [eyes, Eyes { dark: true, ..eyes }])
 }
 
 fn row(member: &str) -> String {
@@ -274,11 +287,7 @@ fn a_phone_scrolls_no_view_sideways_and_nothing_is_asked_of_others() {
         for view in VIEWS.into_iter().chain(["/ui/member?pool=p&member=m1:21050"]) {
             browser.open(view);
             browser.wait_text("#live", "live, ");
-            let wide = browser.script("return document.documentElement.scrollWidth - innerWidth");
-            assert!(
-                wide.as_i64().is_some_and(|wide| wide <= 0),
-                "{view} is {wide} pixels too wide"
-            );
+            browser.check_width(view);
             let own = format!("http://{}/", bench.site.admin_addr());
             for address in browser.loaded() {
                 assert!(address.starts_with(&own), "{view} loads {address}");

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use oxpecker_testkit::clients::Client;
-use oxpecker_testkit::{Authority, TempDir};
+use oxpecker_testkit::{Authority, Http, TempDir};
 
 use super::{Cluster, Plan, coordinator_addr, sessions_at, wait_executing, wait_line};
+use crate::ctl::{command, run};
 
 const ASKED: &str = "method = \"least-operations\"\nload_port = 25000";
 
@@ -39,9 +40,25 @@ fn wait_spread(cluster: &Cluster, what: &str, fits: impl Fn(&[u32]) -> bool) {
     oxpecker_testkit::wait_until(what, || fits(&spread(cluster, 6)));
 }
 
+/// A member's operations: through the gateway, and as its coordinator says.
+#[track_caller]
+fn operations(cluster: &Cluster, node: &str) -> (u64, Option<u64>) {
+    let reply =
+        Http::unix(cluster.admin_socket()).get(&format!("/api/v1/pools/hs2/members/{node}:21050"));
+    let member: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
+    (member["operations"].as_u64().unwrap(), member["operations_told"].as_u64())
+}
+
+#[track_caller]
+fn member_table(cluster: &Cluster) -> String {
+    let mut members = command(&format!("unix:{}", cluster.admin_socket().display()));
+    members.arg("members").env("COLUMNS", "200");
+    run(members).1
+}
+
 #[test]
 fn work_of_direct_clients_counts() {
-    let cluster = Plan::new(3).pool(ASKED).aware("").start();
+    let cluster = Plan::new(3).pool(ASKED).aware("").managed().start();
     assert_eq!(spread(&cluster, 6), [2, 2, 2]);
     let direct = direct(&cluster, 2, 2);
     wait_spread(&cluster, "the second coordinator gets nobody", |counts| counts == [3, 0, 3]);
@@ -54,15 +71,21 @@ fn work_of_direct_clients_counts() {
         assert_eq!(client.ask(&format!("start {name} select sleep(600000)")), "started");
     }
     assert_eq!(owners, [3, 1, 3], "two were there before");
+    oxpecker_testkit::wait_until("it is told what the second coordinator has", || {
+        operations(&cluster, "c2") == (1, Some(3))
+    });
+    let table = member_table(&cluster);
+    assert!(table.contains(" 1 (3 told) "), "{table}");
     drop(client);
     drop(direct);
 }
 
 #[test]
 fn without_load_port_only_own_operations_count() {
-    let cluster = Plan::new(3).pool("method = \"least-operations\"").aware("").start();
+    let cluster = Plan::new(3).pool("method = \"least-operations\"").aware("").managed().start();
     let _direct = direct(&cluster, 2, 2);
     assert_eq!(spread(&cluster, 6), [2, 2, 2]);
+    assert_eq!(operations(&cluster, "c2"), (0, None), "nobody asks");
 }
 
 /// The last answer counts for some time, then only what is known here does.

@@ -25,6 +25,13 @@ fn wrong_input_is_answered_in_haproxys_words() {
         "set server impala/c1 weight abc",
         "set server impala/c1 addr",
         "set server impala/c1 addr somewhere",
+        "set server impala/c1 health",
+        "set server impala/c1 health foo",
+        "enable health",
+        "enable health nope/c1",
+        "enable health impala/zz",
+        "enable health dead/gone",
+        "disable health impala",
         "set weight impala 1",
         "set weight impala/c1",
         "get weight",
@@ -79,6 +86,8 @@ fn success_is_an_empty_line() {
         "set weight impala/c1 3",
         "disable server impala/c1",
         "enable server impala/c1",
+        "enable health impala/c1",
+        "disable health dead/gone",
         "set maxconn server impala/c1 10",
         "set maxconn frontend impala 100",
         "disable frontend broken",
@@ -95,6 +104,25 @@ fn success_is_an_empty_line() {
         assert_eq!(ours, theirs, "{line}");
         assert!(ours.trim().is_empty(), "{line}: {ours}");
     }
+}
+
+/// What cannot be is told in a sentence, with what to say instead; nothing changes.
+#[test]
+fn health_is_measured_and_the_answer_says_what_to_set() {
+    let both = Both::start("admin");
+    let ours = both.ours();
+    for (line, instead) in [
+        ("set server impala/c1 health up", "use 'state ready'"),
+        ("set server impala/c1 health stopping", "use 'state drain'"),
+        ("set server impala/c1 health down", "use 'state maint'"),
+        ("disable health impala/c1", "use 'state maint'"),
+    ] {
+        let said = ours.ask(line);
+        assert!(said.starts_with("Health ") && said.contains(instead), "{line}: {said}");
+        assert_eq!(said.trim_end().lines().count(), 1, "{line}: {said}");
+        assert_eq!(ours.table().row("impala", "c1")["status"], "UP");
+    }
+    assert!(ours.ask("help").contains("enable health <bk>/<srv>"));
 }
 
 /// Columns of `show servers state` by server, without times and what follows the clock.

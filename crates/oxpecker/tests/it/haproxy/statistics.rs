@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use oxpecker_testkit::client::Talk;
+use oxpecker_testkit::{connect, wait_until};
+
 use super::{Both, Row, Side, wait_status};
 
 /// Counted alike, so equal after the same traffic.
@@ -71,11 +74,18 @@ const ROWS: &[(&str, &str)] = &[
 
 #[track_caller]
 fn check_equal(both: &Both, when: &str) {
+    check_rows(both, when, |_| true, &[]);
+}
+
+#[track_caller]
+fn check_rows(both: &Both, when: &str, wanted: impl Fn(&str) -> bool, differ: &[&str]) {
     let (ours, theirs) = (both.ours().table(), both.theirs().table());
-    for (proxy, name) in ROWS {
+    for (proxy, name) in ROWS.iter().filter(|(_, name)| wanted(name)) {
         let (ours, theirs) = (ours.row(proxy, name), theirs.row(proxy, name));
-        for column in EQUAL {
-            assert_eq!(ours[*column], theirs[*column], "{column} of {proxy}/{name} {when}");
+        for column in EQUAL.iter().filter(|column| !differ.contains(column)) {
+            // A check that is under way has a star there.
+            let theirs = theirs[*column].trim_start_matches("* ");
+            assert_eq!(ours[*column], theirs, "{column} of {proxy}/{name} {when}");
         }
     }
 }
@@ -111,6 +121,93 @@ fn numbers_and_words_are_haproxys() {
         member.kill();
     }
     both.each(|side| wait_status(side, "BACKEND", "DOWN"));
+}
+
+const TIMES: [&str; 4] = ["qtime", "ctime", "rtime", "ttime"];
+
+/// A number of the pool's row.
+#[track_caller]
+fn number(side: &Side, column: &str) -> u64 {
+    side.table().row("impala", "BACKEND")[column].parse().unwrap()
+}
+
+/// Every member takes one client, and one more waits.
+fn queue(side: &Side) {
+    side.ask(
+        "set maxconn server impala/c1 1; set maxconn server impala/c2 1; set maxconn server impala/c3 1",
+    );
+    let mut clients: Vec<_> = (0..3)
+        .map(|_| {
+            let mut client = connect(side.front);
+            client.check_echo(b"in");
+            client
+        })
+        .collect();
+    let mut last = connect(side.front);
+    wait_until("one waits", || number(side, "qcur") == 1);
+    // It is to have waited for as long as these numbers can tell.
+    wait_until("time goes by", || number(side, "lastsess") > 0);
+    clients.remove(0).finish();
+    last.check_echo(b"in");
+    for mut client in clients.into_iter().chain([last]) {
+        client.finish();
+    }
+    wait_until("all have ended", || number(side, "scur") == 0);
+}
+
+#[test]
+fn times_are_told_and_counters_cleared_as_haproxy_does() {
+    let both = Both::start("admin");
+    both.each(queue);
+    // Nobody is behind this one.
+    both.each(|side| drop(connect(side.broken)));
+    both.each(|side| {
+        wait_until("the failure is counted", || side.table().row("dead", "BACKEND")["econ"] != "0");
+        for column in ["qtime", "ttime"] {
+            let (mean, max) = (number(side, column), number(side, &format!("{column}_max")));
+            // HAProxy divides by the connections that did not wait, so its mean may be more.
+            assert!(mean > 0 && max > 0, "{column}: {mean}, at most {max}");
+        }
+        assert_eq!(number(side, "rtime"), 0);
+        let server = side.table().row("impala", "c1").clone();
+        assert_ne!((&*server["ttime"], &*server["ttime_max"]), ("0", "0"));
+    });
+    // Who takes the one that waits is chance. HAProxy counts it at the backend while it waits, and
+    // not as balanced.
+    let check_proxies = |when: &str| {
+        let is_proxy = |name: &str| name == "FRONTEND" || name == "BACKEND";
+        check_rows(&both, when, is_proxy, &["lbtot", "smax"]);
+    };
+    check_proxies("after a queue");
+    for column in ["qtime", "ttime"] {
+        let ours = both.ours();
+        assert!(number(&ours, column) <= number(&ours, &format!("{column}_max")), "{column}");
+    }
+    both.each(|side| {
+        let means = TIMES.map(|column| number(side, column));
+        assert!(side.ask("clear counters").trim().is_empty());
+        for column in TIMES {
+            assert_eq!(number(side, &format!("{column}_max")), 0, "{column}");
+        }
+        assert_eq!(TIMES.map(|column| number(side, column)), means, "they are no maxima");
+        let (most, all) = (number(side, "smax"), number(side, "stot"));
+        assert_eq!((most, all, number(side, "qmax")), (0, 4, 0));
+    });
+    check_proxies("with maxima cleared");
+    both.each(|side| {
+        side.ask("clear counters all");
+        for column in TIMES {
+            assert_eq!(number(side, column), 0, "{column}");
+        }
+    });
+    check_equal(&both, "with all cleared");
+    let ours = both.ours().table();
+    for column in ["stot", "bin", "econ", "connect", "conn_tot", "cli_abrt"] {
+        let sums = ours.rows.iter().map(|row| row[column].parse::<u64>().unwrap_or(0));
+        assert_eq!(sums.sum::<u64>(), 0, "{column}");
+    }
+    both.each(Side::traffic);
+    check_equal(&both, "and counted anew");
 }
 
 /// Scripts split lines at commas and take the seventeenth.
@@ -213,8 +310,42 @@ fn the_same_is_served_over_http() {
         }
         assert_eq!(super::Table::read(&csv).columns, both.theirs().table().columns);
     }
+    for path in ["/stats", "/stats;norefresh"] {
+        let (head, _) = both.ours().get(path);
+        assert!(head.contains(" 303 ") && head.contains("location: /\r\n"), "{path}: {head}");
+    }
+    both.each(|side| _ = side.ask("set server impala/c1 state maint"));
+    let names = |csv: &str| -> Vec<String> {
+        super::Table::read(csv).rows.iter().map(|row| row["svname"].clone()).collect()
+    };
+    let theirs = names(&both.theirs().ask("show stat no-maint"));
+    assert!(!theirs.contains(&"c1".to_owned()) && theirs.contains(&"c2".to_owned()));
+    for path in ["/stats;csv;no-maint", "/stats;up;csv", "/stats?x;csv;up"] {
+        let ours = names(&both.ours().get(path).1);
+        assert!(!ours.contains(&"c1".to_owned()) && ours.contains(&"c2".to_owned()), "{path}");
+    }
     let (head, json) = both.ours().get("/stats;json");
     assert!(head.contains("content-type: application/json"), "{head}");
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json[0][0]["value"]["value"], "impala");
+}
+
+/// Where a `haproxy.cfg` says nothing else, and so what old scripts ask.
+#[test]
+fn haproxys_own_path_is_understood() {
+    let both = Both::start("admin");
+    let ours = both.ours();
+    for path in ["/haproxy?stats;csv", "/haproxy?stats;csv;norefresh", "/stats?x;csv"] {
+        let (head, csv) = ours.get(path);
+        assert!(head.contains(" 200 ok") && head.contains("content-type: text/plain"), "{head}");
+        assert_eq!(super::Table::read(&csv).columns, both.theirs().table().columns);
+    }
+    let (head, json) = ours.get("/haproxy?stats;json");
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0][0]["value"]["value"], "impala");
+    for path in ["/haproxy?stats", "/haproxy?stats;norefresh"] {
+        let (head, _) = ours.get(path);
+        assert!(head.contains(" 303 ") && head.contains("location: /\r\n"), "{path}: {head}");
+    }
 }

@@ -156,6 +156,13 @@ impl Browser {
         serde_json::from_value(self.script(script)).unwrap()
     }
 
+    /// A view that scrolls sideways is one that nobody reads on a phone.
+    #[track_caller]
+    pub(super) fn check_width(&self, view: &str) {
+        let wide = self.script("return document.documentElement.scrollWidth - innerWidth");
+        assert!(wide.as_i64().is_some_and(|wide| wide <= 0), "{view} is {wide} pixels too wide");
+    }
+
     /// Kept below the build directory, for people to look at.
     #[track_caller]
     pub(super) fn screenshot(&self, name: &str) {
