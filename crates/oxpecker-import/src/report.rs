@@ -114,7 +114,7 @@ struct Note {
 pub(crate) struct Notes {
     /// By file and the byte where a directive begins.
     directives: BTreeMap<(usize, usize), Directive>,
-    known: HashSet<(Span, String)>,
+    known: HashSet<(Verdict, Span, String)>,
     refused: usize,
     warned: usize,
     left_out: usize,
@@ -174,7 +174,7 @@ impl Notes {
 
     fn push(&mut self, verdict: Verdict, span: Span, words: String, help: Option<String>) {
         // A directive of `defaults` is looked at for every heir.
-        if !self.known.insert((span, words.clone())) {
+        if !self.known.insert((verdict, span, words.clone())) {
             return;
         }
         let count = match verdict {
