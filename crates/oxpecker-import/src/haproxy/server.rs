@@ -54,6 +54,7 @@ pub(super) struct ServerTls {
     /// `sni str(NAME)`, with the name.
     pub(super) sni: Option<At<String>>,
     pub(super) verifyhost: Option<At<String>>,
+    pub(super) check_sni: Option<At<String>>,
     pub(super) cipher_suites: Option<At<String>>,
     pub(super) min: Option<At<&'static str>>,
     pub(super) max: Option<At<&'static str>>,
@@ -225,7 +226,7 @@ fn option(
         "crt" => tls.certificate = base(args.text(ctx, word), &global.crt_base),
         "verifyhost" => tls.verifyhost = args.text(ctx, word),
         "sni" => tls.sni = sni(ctx, word, args),
-        "check-sni" => args.next += 1,
+        "check-sni" => tls.check_sni = args.text(ctx, word),
         "alpn" | "check-alpn" => {
             args.next();
             let words =

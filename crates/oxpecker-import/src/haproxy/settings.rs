@@ -99,6 +99,7 @@ impl Settings {
         self.access = Access::default();
         self.disabled = None;
         self.http_rules.clear();
+        self.health.begin_section();
     }
 
     /// `listen impala :25003`, as it was written until HAProxy 1.5.

@@ -1,5 +1,7 @@
 //! HAProxy's language, directive by directive.
 
+mod probes;
+
 use std::time::Duration;
 
 use oxpecker_config::model::{
