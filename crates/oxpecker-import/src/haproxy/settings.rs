@@ -54,6 +54,8 @@ pub(super) struct Stick {
     pub(super) expire: Option<At<Duration>>,
     pub(super) on_src: Option<Span>,
     pub(super) mask: Option<At<u64>>,
+    /// The proxy whose table it is, when that is another one.
+    pub(super) of: Option<At<String>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -74,19 +76,25 @@ pub(super) struct Settings {
     pub(super) default_server: ServerOptions,
     pub(super) log_global: bool,
     pub(super) logs: Vec<LogTarget>,
-    // What follows is never inherited.
-    pub(super) binds: Vec<Bind>,
-    pub(super) servers: Vec<Server>,
-    pub(super) access: Access,
     pub(super) disabled: Option<Span>,
     /// Rules about HTTP, which only a page of statistics can do without.
     pub(super) http_rules: Vec<Span>,
+    pub(super) access: Access,
+    // What follows is never inherited.
+    pub(super) binds: Vec<Bind>,
+    pub(super) servers: Vec<Server>,
 }
 
 impl Settings {
+    pub(super) fn is_http(&self) -> bool {
+        self.mode.as_ref().is_some_and(|at| at.value == Mode::Http)
+    }
+
     /// Lists that every heir copies.
     pub(super) fn inherited(&self) -> usize {
         self.logs.len()
+            + self.access.len()
+            + self.http_rules.len()
             + self.stats.users.len()
             + self.stats.others.len()
             + self.health.status.len()
@@ -96,9 +104,7 @@ impl Settings {
     pub(super) fn begin_section(&mut self) {
         self.binds.clear();
         self.servers.clear();
-        self.access = Access::default();
-        self.disabled = None;
-        self.http_rules.clear();
+        self.access.begin_section();
         self.health.begin_section();
     }
 
@@ -424,7 +430,7 @@ impl Settings {
         while let Some(word) = args.next() {
             match word.text.as_str() {
                 "table" => {
-                    args.next();
+                    self.stick.of = args.text(ctx, word);
                     let words = "each virtual server has a table of its own";
                     ctx.notes.change(word.span, words);
                 }

@@ -1,6 +1,8 @@
 //! HAProxy's language, directive by directive.
 
+mod access;
 mod probes;
+mod routes;
 
 use std::time::Duration;
 
@@ -310,7 +312,7 @@ fn a_configuration_for_a_web_site() {
         .filter(|entry| entry.verdict == Verdict::Refused)
         .map(|entry| entry.at.line)
         .collect();
-    assert_eq!(lines, [11, 13, 19], "{:#?}", told(&imported));
+    assert_eq!(lines, [11, 13, 18, 19], "{:#?}", told(&imported));
 }
 
 #[test]
