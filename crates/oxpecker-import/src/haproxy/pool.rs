@@ -84,6 +84,7 @@ fn members(
     let alike = servers.windows(2).all(|pair| weight(&pair[0]) == weight(&pair[1]));
     let by_order = settings.balance.as_ref().is_some_and(|at| at.value == Balance::First);
     let mut names: HashSet<&str> = HashSet::new();
+    let mut hosts: HashMap<(String, u16), &str> = HashMap::new();
     let mut taken: HashSet<(String, u16)> = HashSet::new();
     let mut items = Vec::new();
     for (number, server) in servers.iter().enumerate() {
@@ -98,6 +99,12 @@ fn members(
             ctx.notes.refuse(server.host.span, words, help);
             continue;
         };
+        let host = (server.host.value.to_ascii_lowercase(), own_port);
+        if let Some(other) = hosts.insert(host, &server.name.value) {
+            let words = format!("the same address and port as `{other}`");
+            let help = "it gets two shares of the connections, and is probed twice: leave one out";
+            ctx.notes.warn(server.host.span, words, help);
+        }
         let node = nodes.get(ctx, native, proxy, server, own_port, &mut taken);
         let options = &server.options;
         let mut parts: Vec<(&str, String)> = vec![("node", quote(&node))];

@@ -215,6 +215,14 @@ fn more_of_servers() {
 }
 
 #[test]
+fn one_address_twice_in_a_backend_is_told() {
+    says(
+        &listen(&format!("{SERVER} server b 10.0.0.1:21050 check\n")),
+        "warned: the same address and port as `a`",
+    );
+}
+
+#[test]
 fn members_tls_is_the_virtual_servers() {
     let servers = |options: &str| {
         listen(&format!(
