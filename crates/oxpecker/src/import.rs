@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -13,6 +13,9 @@ use serde_json::json;
 
 use crate::exit::Exit;
 use crate::load::Files;
+
+/// Of what is written: for its owner and the gateway's group.
+const MODE: u32 = 0o640;
 
 /// Whose configuration it is.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -35,6 +38,9 @@ pub(crate) struct Args {
     /// Write the native configuration here instead of to standard output
     #[arg(short = 'o', long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long)]
+    force: bool,
     /// Write what could be read even when something was refused
     #[arg(long)]
     partial: bool,
@@ -56,7 +62,7 @@ pub(crate) fn import(args: &Args) -> anyhow::Result<Exit> {
     let imported = files.import(format)?;
     let refused = imported.checked().is_none();
     if !refused || args.partial {
-        write(args.output.as_deref(), &imported)?;
+        write(args, &imported)?;
     }
     show(&imported.report, args.format)?;
     if refused && !args.partial {
@@ -69,17 +75,36 @@ pub(crate) fn import(args: &Args) -> anyhow::Result<Exit> {
     })
 }
 
-fn write(output: Option<&Path>, imported: &Import) -> anyhow::Result<()> {
-    let Some(output) = output else {
+fn write(args: &Args, imported: &Import) -> anyhow::Result<()> {
+    let Some(output) = args.output.as_deref() else {
         return Ok(io::stdout().lock().write_all(imported.text.as_bytes())?);
     };
+    // Somebody may have worked on it. Pipes and terminals keep nothing.
+    if !args.force && output.symlink_metadata().is_ok_and(|found| !is_stream(&found)) {
+        return Err(anyhow::Error::new(Exit::Usage).context(format!(
+            "{} is there already: write elsewhere, or over it with --force",
+            output.display()
+        )));
+    }
+    write_file(output, imported.text.as_bytes())
+        .with_context(|| format!("failed to write {}", output.display()))
+}
+
+fn is_stream(found: &fs::Metadata) -> bool {
+    let kind = found.file_type();
+    kind.is_fifo() || kind.is_char_device() || kind.is_socket()
+}
+
+fn write_file(output: &Path, text: &[u8]) -> io::Result<()> {
     // It may hold the password of a statistics page.
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o640);
-    options
-        .open(output)
-        .and_then(|mut file| file.write_all(imported.text.as_bytes()))
-        .with_context(|| format!("failed to write {}", output.display()))
+    options.write(true).create(true).truncate(true).mode(MODE);
+    let mut file = options.open(output)?;
+    if file.metadata()?.is_file() {
+        // Also of a file that was there, and before there is anything to read.
+        file.set_permissions(fs::Permissions::from_mode(MODE))?;
+    }
+    file.write_all(text)
 }
 
 fn show(report: &Report, format: crate::Format) -> anyhow::Result<()> {

@@ -1,6 +1,8 @@
 //! Other balancers' files on the command line: by extension, in directories, translated; and
 //! beside HAProxy itself.
 
+mod output;
+
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
