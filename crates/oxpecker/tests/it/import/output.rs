@@ -29,3 +29,14 @@ fn what_keeps_nothing_needs_no_force() {
     let (status, _, err) = oxpecker(&["import", "haproxy", &file, "-o", "/dev/null"]);
     assert_eq!(status, 0, "{err}");
 }
+
+#[test]
+fn a_file_in_another_encoding_is_told_with_place_and_remedy() {
+    let (dir, file) = with("haproxy.cfg", "");
+    let text = b"global\n    maxconn 10\n    description B\xfcro\n";
+    fs::write(&file, text).unwrap();
+    let (status, _, err) = oxpecker(&["import", "haproxy", &file]);
+    assert_eq!(status, 3, "{err}");
+    assert!(err.contains("line 3, column 18") && err.contains("iconv -f latin1 -t utf8"), "{err}");
+    drop(dir);
+}
