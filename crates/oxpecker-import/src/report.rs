@@ -155,6 +155,11 @@ impl Notes {
         self.refused > 0
     }
 
+    /// How many there are so far.
+    pub(crate) fn refusals(&self) -> usize {
+        self.refused
+    }
+
     /// So many problems that finding more helps nobody.
     pub(crate) fn is_full(&self) -> bool {
         self.left_out > 5 * PROBLEMS_MAX || self.worked > WORK_MAX

@@ -184,7 +184,8 @@ const LEVELS: &[&str] = &["emerg", "alert", "crit", "err", "warning", "notice", 
 /// `log global` and `no log` are the proxies' business.
 pub(super) fn log(ctx: &mut Ctx, line: &Line) -> Option<LogTarget> {
     let address = line.words.get(1)?;
-    let (to, is_syslog) = log_address(ctx, address)?;
+    let (to, is_syslog) =
+        Some(address).filter(|word| !word.is_broken).and_then(|word| log_address(ctx, word))?;
     let mut target = LogTarget { to, facility: None, level: None, protocol: None, span: line.span };
     let mut args = bind::Args { line, next: 2 };
     while let Some(word) = args.next() {

@@ -327,7 +327,7 @@ impl Settings {
             }
         }
         if matches!(name, "client" | "server" | "tunnel") {
-            short(ctx, line.span, time.value);
+            short(ctx, line.span, time.value, &value.text);
         }
     }
 
@@ -354,7 +354,7 @@ impl Settings {
             format!("old word for `timeout {name}`, which HAProxy refuses since 2.1"),
         );
         if name != "connect" {
-            short(ctx, line.span, time.value);
+            short(ctx, line.span, time.value, line.get(1));
         }
     }
 
@@ -445,11 +445,15 @@ impl Settings {
 }
 
 /// A timeout in which no query of any size ends.
-fn short(ctx: &mut Ctx, span: Span, time: Duration) {
+fn short(ctx: &mut Ctx, span: Span, time: Duration, written: &str) {
     if !time.is_zero() && time < SHORT_TIMEOUT {
         let shown = crate::native::show_duration(time);
         let words = format!("a query that takes longer than {shown} is cut while its client waits");
         let help = "make it as long as the longest query; 1h is usual";
+        let help = match written.bytes().all(|b| b.is_ascii_digit()) {
+            true => format!("a bare number is milliseconds: is {written}s meant? {help}"),
+            false => help.to_owned(),
+        };
         ctx.notes.warn(span, words, help);
     }
 }

@@ -118,8 +118,9 @@ pub(super) fn socket(ctx: &mut Ctx, line: &Line) -> Option<Socket> {
     };
     let path = address.text.strip_prefix("unix@").unwrap_or(&address.text);
     if !path.starts_with('/') {
-        let words = "commands come over a Unix socket with an absolute path, or the API";
-        ctx.notes.drop(line.span, words);
+        let words = "commands are not taken over TCP, and scripts that use this address find nobody: write \
+                     `stats socket /run/haproxy/admin.sock level operator`, and tell them that path";
+        ctx.notes.change(line.span, words);
         return None;
     }
     let mut socket = Socket { path: At::new(path.to_owned(), line.span), level: None };

@@ -3,6 +3,7 @@
 mod access;
 mod probes;
 mod routes;
+mod words;
 
 use std::time::Duration;
 

@@ -156,6 +156,7 @@ impl Builder<'_> {
         }
         let mut table = Table::named(Kind::AdminUser, &own, *span);
         table.text("password", password, *span);
+        table.told("password", "stands here in clear text");
         table.text("role", role, *span);
         table
     }
