@@ -250,10 +250,10 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        if !settings.servers.is_empty() {
-            return Some(Target { proxy: index, span: proxy.span, routes });
-        }
         let Some(name) = &settings.default_backend else {
+            if !settings.servers.is_empty() {
+                return Some(Target { proxy: index, span: proxy.span, routes });
+            }
             let words = match proxy.kind {
                 ProxyKind::Listen => format!("`{}` has no server", proxy.name),
                 _ => format!("`{}` has no `default_backend`", proxy.name),
@@ -262,6 +262,12 @@ impl Builder<'_> {
             self.ctx.notes.refuse(proxy.span, words, help);
             return None;
         };
+        // As in HAProxy, which warns of it.
+        for server in &settings.servers {
+            let words = format!("never used: `default_backend {}` comes first", name.value);
+            self.ctx.notes.drop(server.span, &*words);
+            self.ctx.notes.warn(server.span, words, "leave one of both out");
+        }
         let backend = self.backend(name)?;
         Some(Target { proxy: backend, span: name.span, routes })
     }

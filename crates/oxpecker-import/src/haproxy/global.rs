@@ -121,6 +121,10 @@ impl Global {
                 "ssl-max-ver" => *max = bind::version(ctx, word, &mut args),
                 "no-tlsv12" | "force-tlsv13" => *min = Some(At::new("1.3", word.span)),
                 "no-tlsv13" => *max = Some(At::new("1.2", word.span)),
+                "force-tlsv12" => {
+                    (*min, *max) =
+                        (Some(At::new("1.2", word.span)), Some(At::new("1.2", word.span)));
+                }
                 "no-tls-tickets" if for_bind => self.no_tickets = Some(word.span),
                 other => {
                     let words =

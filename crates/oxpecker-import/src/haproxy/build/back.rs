@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::super::access::Lists;
 use super::super::options::Keepalive;
 use super::super::settings::{Settings, Stick};
-use super::{Builder, Proxy, ProxyKind, Table, Target};
+use super::{Builder, Proxy, Table, Target};
 use crate::files::{At, Span};
 
 impl Builder<'_> {
@@ -48,9 +48,7 @@ impl Builder<'_> {
             if std::ptr::eq(other, main) {
                 continue;
             }
-            if let (Some(span), ProxyKind::Backend) =
-                (other.settings.access.looks_at_clients(), other.kind)
-            {
+            if let Some(span) = other.settings.access.looks_at_clients() {
                 self.elsewhere(span, &other.name);
             }
             if let Some(profile) = self.pools.get(index).and_then(|pool| pool.tls_server.clone()) {

@@ -91,6 +91,17 @@ fn a_disabled_backend_serves_nobody() {
     says(text, "5 dropped: `l` is disabled, and left out");
 }
 
+/// Asked of HAProxy 2.6, which warns: "the servers will never be used".
+#[test]
+fn a_default_backend_comes_before_servers() {
+    let text = "defaults\n mode tcp\n timeout client 1h\n timeout server 1h\nlisten l\n bind 10.0.0.9:1\n \
+                server own 10.0.0.1:1 check\n default_backend b\nbackend b\n server other 10.0.0.2:1 check\n";
+    let config = config(&haproxy(text));
+    let pool = &config.pools[config.virtuals[0].pool];
+    assert_eq!((config.pools.len(), pool.name.as_str()), (1, "b"));
+    says(text, "warned: never used: `default_backend b` comes first");
+}
+
 #[test]
 fn a_page_that_is_not_made_is_told() {
     let text = routed(" stats enable\n", " stats uri /x\n");

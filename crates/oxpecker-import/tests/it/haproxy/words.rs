@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oxpecker_config::model::{Certificate, Config};
+use oxpecker_config::model::{Certificate, Config, TlsVersion};
 use oxpecker_import::Verdict;
 
 use super::{SERVER, listen, refused, says};
@@ -53,6 +53,16 @@ fn clauses_of_bind() {
     says(&told, "warned: `l-1` takes PROXY headers from everybody");
     assert!(bind("[fd00::9]:1 v4v6").virtuals[1..].iter().all(|server| server.dual_stack));
     assert!(!bind("[fd00::9]:1 v6only").virtuals[1].dual_stack);
+}
+
+#[test]
+fn one_version_of_tls_for_all_listeners() {
+    let text = format!(
+        "global\n ssl-default-bind-options force-tlsv12\n{}",
+        listen(&format!(" bind 10.0.0.9:1 ssl crt /a.pem\n{SERVER}"))
+    );
+    let profile = config(&haproxy(&text)).virtuals[1].tls_client.clone().expect("a profile");
+    assert_eq!(profile.versions.max, TlsVersion::V1_2);
 }
 
 #[test]
