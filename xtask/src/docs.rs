@@ -79,6 +79,9 @@ fn check_all(root: &Path) -> Result<usize, String> {
         }
         What::Command(line) => {
             let arguments: Vec<&str> = line.split_whitespace().skip(1).collect();
+            // Another guide's: a reader follows one, and nothing is written over by itself.
+            let output = arguments.iter().skip_while(|argument| **argument != "-o").nth(1);
+            output.map(|name| fs::remove_file(directory.join(name)));
             oxpecker(&program, &directory, &arguments, example).map(drop)
         }
     });

@@ -28,6 +28,10 @@ struct Ctx<'f> {
     written: HashMap<(&'static str, String), String>,
     /// Paths of objects that something uses.
     used: BTreeSet<(&'static str, String)>,
+    /// Paths of pools whose members are spoken to by TLS.
+    encrypted: BTreeSet<String>,
+    /// Addresses of native nodes.
+    addresses: HashMap<String, String>,
 }
 
 /// Reads the files in order.
@@ -39,8 +43,11 @@ pub(crate) fn read(files: &Files) -> Mapped {
         files,
         written: HashMap::new(),
         used: BTreeSet::new(),
+        encrypted: BTreeSet::new(),
+        addresses: HashMap::new(),
     };
     let objects = objects::parse(files, &mut ctx.notes, &mut ctx.secrets);
+    ctx.encrypted = virtual_server::encrypted_pools(&objects);
     for object in objects.of("virtual") {
         if ctx.notes.is_full() {
             break;

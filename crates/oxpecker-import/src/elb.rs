@@ -35,6 +35,7 @@ struct Documents<'j> {
     target_groups: Vec<&'j Json>,
     target_health: Vec<&'j Json>,
     target_attributes: Vec<&'j Json>,
+    listener_attributes: Vec<&'j Json>,
     instances: HashMap<String, &'j Json>,
     security_groups: HashMap<String, &'j Json>,
 }
@@ -48,9 +49,7 @@ pub(crate) fn read(files: &Files) -> Mapped {
         roots.extend(json::parse(file.text(), number, &mut ctx.notes));
     }
     let mut documents = Documents::default();
-    for root in &roots {
-        documents.sort(&mut ctx, root);
-    }
+    let roots: Vec<&Json> = roots.iter().filter(|root| documents.sort(&mut ctx, root)).collect();
     for balancer in &documents.classic {
         classic::add(&mut ctx, &documents, balancer);
     }
@@ -62,14 +61,15 @@ pub(crate) fn read(files: &Files) -> Mapped {
         let help = "give what `aws elb describe-load-balancers`, or `aws elbv2 describe-listeners`, prints";
         ctx.notes.refuse(Span::new(0, 0, 0), words, help);
     }
-    for root in &roots {
+    for root in roots {
         account(&mut ctx, root);
     }
     Mapped { native: ctx.native, notes: ctx.notes, secrets: Vec::new() }
 }
 
 impl<'j> Documents<'j> {
-    fn sort(&mut self, ctx: &mut Ctx<'_>, root: &'j Json) {
+    /// Whether it is a document that is known.
+    fn sort(&mut self, ctx: &mut Ctx<'_>, root: &'j Json) -> bool {
         let known = [
             "LoadBalancerDescriptions",
             "LoadBalancerAttributes",
@@ -82,11 +82,18 @@ impl<'j> Documents<'j> {
             "Reservations",
             "SecurityGroups",
         ];
+        if matches!(root.content, Content::List(_)) {
+            let words = "a list by itself does not tell what it is of";
+            let help = "give what the aws command prints without `--query`";
+            ctx.notes.refuse(root.span, words, help);
+            return false;
+        }
         if !known.iter().any(|key| root.get(key).is_some()) {
             let words = "this is nothing that describes a load balancer";
             let help = "known: what `aws elb|elbv2 describe-…`, `aws ec2 describe-instances` and \
                         `aws ec2 describe-security-groups` print";
             ctx.notes.refuse(root.span, words, help);
+            return false;
         }
         self.classic.extend(root.list("LoadBalancerDescriptions"));
         self.classic_attributes.extend(root.get("LoadBalancerAttributes"));
@@ -96,12 +103,13 @@ impl<'j> Documents<'j> {
         if root.get("TargetHealthDescriptions").is_some() {
             self.target_health.push(root);
         }
-        let is_target = |json: &Json| {
-            let key = json.text("Key");
-            key.starts_with("deregistration_delay") || key.starts_with("stickiness")
+        let has = |start: &str| {
+            root.list("Attributes").iter().any(|json| json.text("Key").starts_with(start))
         };
-        if root.list("Attributes").iter().any(is_target) {
+        if has("deregistration_delay") || has("stickiness") || has("proxy_protocol_v2") {
             self.target_attributes.push(root);
+        } else if has("tcp.idle_timeout") {
+            self.listener_attributes.push(root);
         }
         for instance in root.list("Reservations").iter().flat_map(|r| r.list("Instances")) {
             self.instances.insert(instance.text("InstanceId").to_owned(), instance);
@@ -109,16 +117,12 @@ impl<'j> Documents<'j> {
         for group in root.list("SecurityGroups").iter().filter(|g| g.get("GroupId").is_some()) {
             self.security_groups.insert(group.text("GroupId").to_owned(), group);
         }
+        true
     }
 
     /// Networks that the security groups let in to a port; `None` when no group is known.
-    fn allowed(
-        &self,
-        ctx: &mut Ctx<'_>,
-        groups: &[Json],
-        port: u16,
-    ) -> Option<Vec<(String, Span)>> {
-        let mut networks = Vec::new();
+    fn allowed(&self, ctx: &mut Ctx<'_>, groups: &[Json], port: u16) -> Option<LetIn> {
+        let mut allowed = LetIn::default();
         let mut is_known = false;
         for group in groups {
             let Some(found) = self.security_groups.get(group.scalar()) else {
@@ -145,19 +149,32 @@ impl<'j> Documents<'j> {
                         break;
                     }
                     for range in rule.list(list) {
-                        networks.push((range.text(key).to_owned(), range.at(key)));
+                        allowed.networks.push((range.text(key).to_owned(), range.at(key)));
                     }
                 }
-                for other in rule.list("UserIdGroupPairs").iter().chain(rule.list("PrefixListIds"))
+                for (list, key) in
+                    [("UserIdGroupPairs", "GroupId"), ("PrefixListIds", "PrefixListId")]
                 {
-                    let words = "who is in this group is not known here";
-                    let help = "add the networks of its members to `allow`";
-                    ctx.notes.warn(other.span, words, help);
+                    if !ctx.notes.work(rule.list(list).len(), rule.span) {
+                        break;
+                    }
+                    let others = rule.list(list).iter();
+                    allowed
+                        .groups
+                        .extend(others.map(|other| (other.text(key).to_owned(), other.span)));
                 }
             }
         }
-        is_known.then_some(networks)
+        is_known.then_some(allowed)
     }
+}
+
+/// Whom security groups let in.
+#[derive(Default)]
+struct LetIn {
+    networks: Vec<(String, Span)>,
+    /// Other groups and prefix lists, whose addresses nobody has printed.
+    groups: Vec<(String, Span)>,
 }
 
 /// Writes `allow`, or says why there is none.
@@ -171,8 +188,17 @@ fn let_in(
     let groups = balancer.list("SecurityGroups");
     let allowed = documents.allowed(ctx, groups, port);
     let span = balancer.at("SecurityGroups");
+    let by_group = "add the networks of its members to the rule, as IpRanges with a CidrIp each";
     match allowed {
-        Some(networks) if networks.is_empty() => {
+        Some(LetIn { networks, groups }) if networks.is_empty() && !groups.is_empty() => {
+            for (group, span) in groups {
+                let words = format!(
+                    "port {port} is for {group} alone, and its addresses are not known here"
+                );
+                ctx.notes.refuse(span, words, by_group);
+            }
+        }
+        Some(LetIn { networks, .. }) if networks.is_empty() => {
             let words = format!("no rule of its security groups lets anybody in on port {port}");
             ctx.notes.refuse(
                 span,
@@ -180,7 +206,14 @@ fn let_in(
                 "add an inbound rule with networks, or leave the listener out",
             );
         }
-        Some(networks) => {
+        Some(LetIn { networks, groups }) => {
+            for (group, span) in groups {
+                let words = format!(
+                    "{group} is not let in to port {port}: its addresses are not known here"
+                );
+                ctx.notes.change(span, &*words);
+                ctx.notes.warn(span, words, by_group);
+            }
             if let Some((_, open)) = networks.iter().find(|(network, _)| network.ends_with("/0")) {
                 table.told("listen", "everybody may connect");
                 let words = format!("everybody may connect to port {port}");
@@ -249,18 +282,48 @@ fn account(ctx: &mut Ctx<'_>, root: &Json) {
         if used {
             continue;
         }
-        let words = match name {
-            "DNSName"
-            | "CanonicalHostedZoneName"
-            | "CanonicalHostedZoneNameID"
-            | "CanonicalHostedZoneId" => "clients are told the gateway's own name",
-            "State" | "ReasonCode" | "Description" | "Reason" => "probes find out by themselves",
-            "S3BucketName" | "S3BucketPrefix" | "EmitInterval" | "Enabled" => {
-                "access records go to the log; nothing is put into buckets"
-            }
-            _ => "belongs to AWS",
-        };
+        let words = reason(name);
         ctx.notes.drop(span, words);
+    }
+}
+
+/// Why a value means nothing here.
+fn reason(name: &str) -> &'static str {
+    match name {
+        "DNSName"
+        | "CanonicalHostedZoneName"
+        | "CanonicalHostedZoneNameID"
+        | "CanonicalHostedZoneId" => "clients are told the gateway's own name",
+        "State" | "ReasonCode" | "Description" | "Reason" => "probes find out by themselves",
+        "S3BucketName" | "S3BucketPrefix" | "EmitInterval" | "Enabled" => {
+            "access records go to the log; nothing is put into buckets"
+        }
+        name if name.starts_with("access_logs.") => {
+            "access records go to the log; nothing is put into buckets"
+        }
+        "AvailabilityZone"
+        | "AvailabilityZones"
+        | "ZoneName"
+        | "Subnets"
+        | "SubnetId"
+        | "load_balancing.cross_zone.enabled" => {
+            "zones and subnets: any member may get any connection, wherever it is"
+        }
+        "CookieName" | "CookieExpirationPeriod" => {
+            "stickiness by cookies of HTTP: bytes pass as they come"
+        }
+        "idle_timeout.timeout_seconds" => "the idle timeout of application load balancers",
+        "IdleTimeout" => "the idle timeout of a load balancer that has no listener here",
+        name if name.starts_with("stickiness.") => "how clients would stick, which they do not",
+        "LoadBalancerPort" | "InstancePort" | "Protocol" | "InstanceProtocol" | "Port" => {
+            "a port or protocol that nothing here listens on"
+        }
+        "CreatedTime" | "LaunchTime" => "when AWS made it",
+        name if name.ends_with("Arn") || name.ends_with("Arns") || name.ends_with("Id") => {
+            "AWS's own name for it"
+        }
+        name if name.starts_with("deletion_protection") => "protects the object at AWS",
+        _ => "describes the object at AWS; a gateway has no use for it",
     }
 }
 

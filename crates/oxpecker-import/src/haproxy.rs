@@ -66,6 +66,8 @@ struct Proxy {
     kind: ProxyKind,
     name: String,
     span: Span,
+    /// Its own.
+    lines: Vec<Span>,
     settings: Settings,
 }
 
@@ -153,7 +155,8 @@ fn proxies(ctx: &mut Ctx, sections: &[Section], global: &global::Global) -> Vec<
                 break;
             }
         }
-        proxies.push(Proxy { kind, name, span: section.head.span, settings });
+        let lines = section.lines.iter().map(|line| line.span).collect();
+        proxies.push(Proxy { kind, name, span: section.head.span, lines, settings });
     }
     proxies
 }

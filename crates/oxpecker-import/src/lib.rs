@@ -48,6 +48,23 @@ impl Format {
         }
     }
 
+    /// What the check says in native words, for those who have this file.
+    fn translate(self, help: &str) -> &str {
+        match self {
+            Self::Haproxy if help.contains("accept_proxy = [") => {
+                "say whose clients may come: `tcp-request connection reject unless { src 10.0.0.0/8 }`; a native \
+                 file can name the balancers in `accept_proxy`"
+            }
+            _ if !help.starts_with("write allow = ") => help,
+            Self::Haproxy => {
+                "write `tcp-request connection reject unless { src 10.0.0.0/8 }`, or bind to an \
+                 internal address"
+            }
+            Self::Bigip => "write `source 10.0.0.0/8`, or give it an internal destination",
+            Self::Elb => "name the networks of your clients in its security groups",
+        }
+    }
+
     /// How people call it.
     pub fn title(self) -> &'static str {
         match self {
@@ -71,6 +88,7 @@ pub struct Import {
 /// Leads from the native text back to the foreign one.
 #[derive(Debug)]
 pub struct Trace {
+    format: Format,
     files: Files,
     written: Written,
 }
@@ -101,7 +119,7 @@ pub fn import(format: Format, inputs: &[Input], source: &dyn Source) -> Import {
     };
     files.set_secrets(secrets);
     let written = native.write(&head(format, &files));
-    let trace = Trace { files, written };
+    let trace = Trace { format, files, written };
     let text = trace.written.text.clone();
     let (checked, found) = match oxpecker_config::check(&[Input::new(MADE, &*text)], source) {
         Ok(mut checked) => {
@@ -157,8 +175,8 @@ impl Trace {
         if is_told && found.severity == Severity::Warning {
             return None;
         }
-        let mut at =
-            self.files.problem(found.severity, span, &found.message, found.help.as_deref());
+        let help = found.help.as_deref().map(|help| self.format.translate(help));
+        let mut at = self.files.problem(found.severity, span, &found.message, help);
         at.notes = found.notes;
         for note in &mut at.notes {
             if let Some((span, _)) = self.written.origin(note.line, note.column) {

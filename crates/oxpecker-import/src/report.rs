@@ -114,7 +114,7 @@ struct Note {
 pub(crate) struct Notes {
     /// By file and the byte where a directive begins.
     directives: BTreeMap<(usize, usize), Directive>,
-    known: HashSet<(Span, String)>,
+    known: HashSet<(Verdict, Span, String)>,
     refused: usize,
     warned: usize,
     left_out: usize,
@@ -155,6 +155,11 @@ impl Notes {
         self.refused > 0
     }
 
+    /// How many there are so far.
+    pub(crate) fn refusals(&self) -> usize {
+        self.refused
+    }
+
     /// So many problems that finding more helps nobody.
     pub(crate) fn is_full(&self) -> bool {
         self.left_out > 5 * PROBLEMS_MAX || self.worked > WORK_MAX
@@ -174,7 +179,7 @@ impl Notes {
 
     fn push(&mut self, verdict: Verdict, span: Span, words: String, help: Option<String>) {
         // A directive of `defaults` is looked at for every heir.
-        if !self.known.insert((span, words.clone())) {
+        if !self.known.insert((verdict, span, words.clone())) {
             return;
         }
         let count = match verdict {

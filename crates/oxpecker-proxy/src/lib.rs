@@ -37,6 +37,6 @@ pub use listener::{ListenError, remove_stale_socket};
 pub use log::{Log, LogError, RecordSink};
 pub use tls::{
     AcmeError, CertificateFinding, CertificateSource, CertificateStatus, ClientTlsError, FrontTls,
-    KeyError, ServerTlsError, ShownCertificate, Side, TlsError, ask_passphrase, audit_certificates,
-    inspect_certificate, unverified_client, verifying_client,
+    KeyError, MemberRefusal, ServerTlsError, ShownCertificate, Side, TlsError, ask_passphrase,
+    audit_certificates, inspect_certificate, try_member, unverified_client, verifying_client,
 };

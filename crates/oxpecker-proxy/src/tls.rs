@@ -26,7 +26,10 @@ pub use acme::AcmeError;
 pub use audit::{CertificateFinding, audit_certificates};
 pub use client::ClientTlsError;
 pub use front::FrontTls;
-pub use inspect::{ShownCertificate, inspect_certificate, unverified_client, verifying_client};
+pub use inspect::{
+    MemberRefusal, ShownCertificate, inspect_certificate, try_member, unverified_client,
+    verifying_client,
+};
 pub use keys::{KeyError, ask_passphrase};
 pub use server::ServerTlsError;
 pub use status::{CertificateSource, CertificateStatus, Side};

@@ -4,6 +4,7 @@
 //! Looks and connects, but changes nothing.
 
 mod certificates;
+mod configuration;
 mod coordinators;
 mod files;
 mod kerberos;
@@ -69,6 +70,7 @@ pub(crate) fn doctor(
         has_ldap: options.ldap,
     };
     let mut report = Report::default();
+    configuration::examine(&checked.config, &checked.warnings, &mut report);
     names::examine(&patient, &mut report);
     ports::examine(&patient, &mut report);
     patient.has_ldap |= coordinators::examine(&patient, &mut report);

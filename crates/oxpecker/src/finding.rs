@@ -160,6 +160,11 @@ impl Section {
         self.add(Verdict::Warning, what.into(), Some(why.into()), Some(fix.into()));
     }
 
+    /// A warning that says itself why it matters.
+    pub(crate) fn advice(&mut self, what: impl Into<String>, fix: Option<String>) {
+        self.add(Verdict::Warning, what.into(), None, fix);
+    }
+
     pub(crate) fn fault(
         &mut self,
         what: impl Into<String>,

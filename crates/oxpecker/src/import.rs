@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Write the native configuration here instead of to standard output
     #[arg(short = 'o', long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long)]
+    force: bool,
     /// Write what could be read even when something was refused
     #[arg(long)]
     partial: bool,
@@ -61,7 +64,7 @@ pub(crate) fn import(args: &Args) -> anyhow::Result<Exit> {
     let imported = files.import(format)?;
     let refused = imported.checked().is_none();
     if !refused || args.partial {
-        write(args.output.as_deref(), &imported)?;
+        write(args, &imported)?;
     }
     show(&imported.report, args.format)?;
     if refused && !args.partial {
@@ -74,12 +77,24 @@ pub(crate) fn import(args: &Args) -> anyhow::Result<Exit> {
     })
 }
 
-fn write(output: Option<&Path>, imported: &Import) -> anyhow::Result<()> {
-    let Some(output) = output else {
+fn write(args: &Args, imported: &Import) -> anyhow::Result<()> {
+    let Some(output) = args.output.as_deref() else {
         return Ok(io::stdout().lock().write_all(imported.text.as_bytes())?);
     };
+    // Somebody may have worked on it. Pipes and terminals keep nothing.
+    if !args.force && output.metadata().is_ok_and(|found| !is_stream(&found)) {
+        return Err(anyhow::Error::new(Exit::Usage).context(format!(
+            "{} is there already: write elsewhere, or over it with --force",
+            output.display()
+        )));
+    }
     write_privately(output, &imported.text)
         .with_context(|| format!("failed to write {}", output.display()))
+}
+
+fn is_stream(found: &fs::Metadata) -> bool {
+    let kind = found.file_type();
+    kind.is_fifo() || kind.is_char_device() || kind.is_socket()
 }
 
 /// The text may hold the password of a statistics page, so strangers must not read it, whatever

@@ -228,7 +228,15 @@ impl Files {
         }
         String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 text (byte {at})"))
+            let good = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
+            let (line, rest) = (good.matches('\n').count() + 1, good.rsplit('\n').next());
+            let column = rest.map_or(0, |rest| rest.chars().count()) + 1;
+            let words = format!(
+                "not UTF-8 text (line {line}, column {column}): if it is in Latin-1, \
+                 `iconv -f latin1 -t utf8 {} > NEW` makes it so",
+                path.display()
+            );
+            io::Error::new(io::ErrorKind::InvalidData, words)
         })
     }
 }

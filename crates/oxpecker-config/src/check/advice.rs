@@ -242,8 +242,17 @@ fn port_differs(ctx: &mut Ctx<'_>, item: &VirtualRead, pool: &PoolRead) {
 /// Anybody may connect, from anywhere.
 fn open_to_all(ctx: &mut Ctx<'_>, item: &VirtualRead) {
     let server = &item.server;
-    // A PROXY header's sender is as good as an allow list.
-    if server.accept_proxy.is_some() {
+    // A PROXY header's sender is as good as an allow list, unless it is anybody.
+    if let Some(senders) = &server.accept_proxy {
+        let place = item.listen_places.first().filter(|_| server.allow.is_empty());
+        if let (Some(place), true) = (place, senders.iter().any(|net| net.prefix_len() == 0)) {
+            let message = format!(
+                "`{}` takes PROXY headers from everybody, so that anybody can pretend to be another",
+                server.name
+            );
+            let help = "name the balancers that send them: accept_proxy = [\"10.0.0.5\"]";
+            ctx.warn(*place, message).help(help);
+        }
         return;
     }
     let open = server.allow.is_empty() || server.allow.iter().any(|net| net.prefix_len() == 0);

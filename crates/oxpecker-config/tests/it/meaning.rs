@@ -252,6 +252,14 @@ fn ports_that_differ_and_doors_that_stand_open() {
     check(LISTEN, "listen = \"127.0.0.1:0\"", &[]);
     check(LISTEN, "listen = \"unix:/run/x\"", &[]);
     check(LISTEN, "listen = \"8.8.8.8:21050\"\naccept_proxy = \"10.0.0.5\"", &[]);
+    let pretend = "10 warning `hs2` takes PROXY headers from everybody, so that anybody can pretend to be another";
+    check(
+        LISTEN,
+        "listen = \"10.0.0.1:21050\"\naccept_proxy = [\"10.0.0.5\", \"::/0\"]",
+        &[pretend],
+    );
+    let allow = "listen = \"10.0.0.1:21050\"\naccept_proxy = \"0.0.0.0/0\"\nallow = \"10.0.0.0/8\"";
+    check(LISTEN, allow, &[]);
     check(LISTEN, "listen = []", &["10 error `listen` must not be empty"]);
     let empty = "listen = \"10.0.0.9:21050\"\nallow = []";
     check(LISTEN, empty, &["11 error `allow` is empty: nobody could connect"]);

@@ -7,9 +7,12 @@ use super::pool::number;
 use super::{Ctx, plain_name};
 use crate::files::{At, Span};
 use crate::native::{Kind, Table};
+use crate::report::Notes;
 
 const INTERVAL: u64 = 5;
 const TIMEOUT: u64 = 16;
+/// Without `recv` any answer passes.
+const ANY_STATUS: &str = "100-599";
 /// Native defaults.
 const FALL: u64 = 3;
 
@@ -41,8 +44,11 @@ pub(super) fn of_pool(ctx: &mut Ctx<'_>, objects: &Objects, pool: &Object, table
     let mut names: Vec<&str> = text.split(" and ").collect();
     if names.len() > 1 {
         // A port that opens is what the others ask anyway.
-        names.sort_by_key(|name| matches!(base_name(name), "tcp" | "tcp_half_open"));
-        let words = format!("only `{}` is asked", base_name(names[0]));
+        let is_weak = |name: &&str| matches!(base_name(name), "tcp" | "tcp_half_open");
+        names.sort_by_key(|name| (!is_possible(objects, pool, name), is_weak(name)));
+        let others: Vec<String> =
+            names[1..].iter().map(|name| format!("`{}`", base_name(name))).collect();
+        let words = format!("only `{}` is asked, not {}", base_name(names[0]), others.join(", "));
         ctx.notes.change(property.span, words);
     }
     let span = property.value_span;
@@ -53,6 +59,15 @@ pub(super) fn of_pool(ctx: &mut Ctx<'_>, objects: &Objects, pool: &Object, table
     }
 }
 
+fn find<'o>(objects: &'o Objects, pool: &Object, reference: &str) -> Option<&'o Object> {
+    BUILT_IN.iter().find_map(|(_, kind)| objects.find(kind, reference, pool.partition()))
+}
+
+fn is_possible(objects: &Objects, pool: &Object, reference: &str) -> bool {
+    let is_built_in = BUILT_IN.iter().any(|(name, _)| *name == base_name(reference));
+    is_built_in || find(objects, pool, reference).is_some()
+}
+
 /// The native name of a monitor.
 fn name(
     ctx: &mut Ctx<'_>,
@@ -61,15 +76,25 @@ fn name(
     reference: &str,
     span: Span,
 ) -> Option<String> {
-    let found =
-        BUILT_IN.iter().find_map(|(_, kind)| objects.find(kind, reference, pool.partition()));
-    let Some(object) = found else {
+    // Monitors do not care how the pool's connections speak; ours would take over their TLS.
+    let in_clear = ctx.encrypted.contains(&pool.path);
+    let Some(object) = find(objects, pool, reference) else {
         return match base_name(reference) {
+            "tcp" | "tcp_half_open" if in_clear => {
+                let mut table = Table::single(Kind::Monitor, span);
+                table.text("parent", "tcp", span);
+                table.text("tls", "off", span);
+                Some(ctx.native.share(Kind::Monitor, "f5_tcp", table))
+            }
             "tcp" | "tcp_half_open" => Some("tcp".to_owned()),
             name @ ("http" | "https") => {
                 let mut table = Table::single(Kind::Monitor, span);
                 table.text("parent", "http", span);
                 table.number("rise", 1, span);
+                table.text("status", ANY_STATUS, span);
+                if name == "http" && in_clear {
+                    table.text("tls", "off", span);
+                }
                 tls(ctx, name == "https", span, &mut table);
                 Some(ctx.native.share(Kind::Monitor, &format!("f5_{name}"), table))
             }
@@ -81,7 +106,10 @@ fn name(
             }
         };
     };
-    let key = (object.kind, object.path.clone());
+    let in_clear =
+        in_clear && object.kind != "monitor https" && !asks_elsewhere(objects, pool, object);
+    let way = if in_clear { " in clear text" } else { "" };
+    let key = (object.kind, format!("{}{way}", object.path));
     if let Some(known) = ctx.written.get(&key) {
         return Some(known.clone());
     }
@@ -134,10 +162,25 @@ fn name(
     }
     questions(ctx, &line, is_http, &mut table);
     tls(ctx, object.kind == "monitor https", object.head, &mut table);
+    if in_clear {
+        table.text("tls", "off", object.head);
+    }
     rest(ctx, &line);
     let name = ctx.native.add_named(Kind::Monitor, &plain_name(&object.path), table);
     ctx.written.insert(key, name.clone());
     Some(name)
+}
+
+/// A page on a port that is no member's, which the native check asks in clear text by itself.
+fn asks_elsewhere(objects: &Objects, pool: &Object, object: &Object) -> bool {
+    let line = objects.lineage(&mut Notes::default(), object);
+    let port =
+        |text: &str| text.rsplit([':', '.']).next().and_then(|port| port.parse::<u16>().ok());
+    let Some(own) = inherited(&line, "destination").and_then(|d| port(d.text())) else {
+        return false;
+    };
+    let mut members = pool.get("members").map_or(&[][..], |list| list.inner()).iter();
+    object.kind == "monitor http" && own > 0 && members.all(|m| port(&m.name) != Some(own))
 }
 
 /// BIG-IP's https monitor looks at no certificate.
@@ -177,7 +220,7 @@ fn questions(ctx: &mut Ctx<'_>, line: &[&Object], is_http: bool, table: &mut Tab
         }
     }
     let Some(recv) = recv else {
-        table.text("status", "100-599", line[0].head);
+        table.text("status", ANY_STATUS, line[0].head);
         return;
     };
     let status = recv.text().split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 3);

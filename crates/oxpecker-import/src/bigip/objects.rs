@@ -177,6 +177,12 @@ const MODULES: &[&str] = &[
     "api-protection",
 ];
 
+/// Commands that change no object.
+const SHELL: &[&str] = &["save", "quit", "exit"];
+
+/// Commands that mean nothing without what was there before.
+const OTHER_COMMANDS: &[&str] = &["modify", "delete", "mv", "load", "show", "cd", "edit", "cp"];
+
 /// Properties that have no value.
 const FLAGS: &[&str] = &[
     "disabled",
@@ -236,7 +242,14 @@ impl Parser<'_> {
                 break None;
             }
             match lexer.token(self.notes, 0) {
-                Some(Token::Word { text, span }) => words.push((text, span)),
+                Some(Token::Word { text, span }) => {
+                    // `create /ltm pool …`, as in a shell that is in another module.
+                    let text = match text.strip_prefix('/') {
+                        Some(rest) if is_command && words.is_empty() => rest.to_owned(),
+                        _ => text,
+                    };
+                    words.push((text, span));
+                }
                 Some(block) => {
                     self.notes.directive(block.span());
                     self.notes.refuse(block.span(), "braces without an object before them", "");
@@ -302,6 +315,20 @@ impl Parser<'_> {
     ) {
         let first = words.first().map_or("", |(word, _)| word.as_str());
         let mut end = lexer.at;
+        if SHELL.contains(&first) || OTHER_COMMANDS.contains(&first) || first.starts_with('/') {
+            while !lexer.is_line_end() && lexer.token(self.notes, 0).is_some() {}
+            let span = words.first().map_or(lexer.span(start, lexer.at), |(_, span)| *span);
+            let span = span.to(lexer.span(start, lexer.at));
+            self.notes.directive(span);
+            if SHELL.contains(&first) {
+                self.notes.drop(span, "of the shell: nothing is saved or left here");
+            } else {
+                let words = "only `create` commands and what `list` prints are read";
+                let help = "give what `tmsh list ltm` prints: it has every change in it";
+                self.notes.refuse(span, words, help);
+            }
+            return;
+        }
         if !MODULES.contains(&first) {
             let span = words.first().map_or(lexer.span(start, lexer.at), |(_, span)| *span);
             let shown: String = first.chars().take(40).collect();

@@ -36,7 +36,17 @@ pub(super) fn name(
     if let Some(known) = ctx.written.get(&key) {
         return Some(known.clone());
     }
+    let any = ("pool from anywhere", object.path.clone());
+    if let Some(twin) = ctx.written.get(&any) {
+        let words = format!(
+            "`{}` is written twice, for this server's connections come from other addresses: each of both is \
+             probed, and has limits and persistence of its own, unlike `{twin}`",
+            object.path
+        );
+        ctx.notes.change(reference.span, words);
+    }
     let name = ctx.native.unused(Kind::Pool, &plain_name(&object.path));
+    ctx.written.insert(any, name.clone());
     let place = ctx.files.place(object.head);
     let mut table =
         Table::named(Kind::Pool, &name, object.head).comment(format!("{}, {place}", object.path));
@@ -189,6 +199,7 @@ fn members(
     };
     let mut found = Vec::new();
     let mut seen = HashSet::new();
+    let mut hosts: HashMap<(String, u16), String> = HashMap::new();
     if !ctx.notes.work(MEMBER_STEPS * list.inner().len(), list.span) {
         return;
     }
@@ -205,6 +216,12 @@ fn members(
             continue;
         }
         let Some(node) = node_name(ctx, objects, object, member, &node) else { continue };
+        let address = ctx.addresses.get(&node).cloned().unwrap_or_default();
+        if let Some(other) = hosts.insert((address, port), member.name.clone()) {
+            let words = format!("the same address and port as `{}`", base_name(&other));
+            let help = "it gets two shares of the connections, and is probed twice: leave one out";
+            ctx.notes.warn(member.span, words, help);
+        }
         found.push((node, port, member));
     }
     let common = common_port(&found);
@@ -344,6 +361,7 @@ fn node_name(
     }
     table.text("address", &address, address_span);
     let name = ctx.native.add_named(Kind::Node, &plain_name(&path), table);
+    ctx.addresses.insert(name.clone(), address);
     ctx.written.insert(key, name.clone());
     Some(name)
 }

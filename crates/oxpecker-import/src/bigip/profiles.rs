@@ -12,6 +12,15 @@ use crate::native::{Kind, Table, Value, inline, quote};
 /// `indefinite` persistence; a year is the longest that can be written.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
+const BUILT_IN_SERVER_SSL: &[&str] =
+    &["serverssl", "serverssl-insecure-compatible", "apm-default-serverssl"];
+
+/// Whether a profile of a virtual server speaks TLS to members.
+pub(super) fn is_server_ssl(objects: &Objects, name: &str, partition: &str) -> bool {
+    let found = objects.find("profile server-ssl", name, partition);
+    found.is_some() || BUILT_IN_SERVER_SSL.contains(&base_name(name))
+}
+
 /// What a profile of a virtual server is.
 pub(super) enum Profile<'o> {
     /// Native name of a protocol profile, and whether it is of a layer 4 server.
@@ -62,9 +71,7 @@ pub(super) fn read<'o>(
         "clientssl" | "clientssl-insecure-compatible" | "clientssl-secure" => {
             Some(Profile::ClientSsl(None))
         }
-        "serverssl" | "serverssl-insecure-compatible" | "apm-default-serverssl" => {
-            Some(Profile::ServerSsl(None))
-        }
+        name if BUILT_IN_SERVER_SSL.contains(&name) => Some(Profile::ServerSsl(None)),
         "http" | "http-transparent" | "http-explicit" => {
             Some(Profile::Dropped("HTTP is not looked into: bytes pass as they come"))
         }
@@ -292,6 +299,7 @@ pub(super) fn tls_client(
         line.iter().for_each(|object| ctx.uses(object));
         certificates.extend(chains(ctx, &line, object.head));
         client_auth(ctx, &line, &mut table);
+        versions(&line, &mut table);
         if !ctx.notes.work(line.iter().map(|o| o.properties.len()).sum(), *span) {
             break;
         }
@@ -364,6 +372,18 @@ fn files(certificate: &str, key: &str, chain: &str) -> String {
     inline(&parts)
 }
 
+/// `options { no-tlsv1.2 }`: what is left is 1.3.
+fn versions(line: &[&Object], table: &mut Table) {
+    for name in ["options", "tm-options"] {
+        let Some(options) = inherited(line, name) else { continue };
+        let words = options.inner().iter().flat_map(|p| [p.name.as_str(), p.text()]);
+        let mut words = words.chain(options.text().split(' '));
+        if words.any(|word| word == "no-tlsv1.2") {
+            table.text("min_version", "1.3", options.value_span);
+        }
+    }
+}
+
 fn client_auth(ctx: &mut Ctx<'_>, line: &[&Object], table: &mut Table) {
     let Some(mode) = inherited(line, "peer-cert-mode") else { return };
     let word = match mode.text() {
@@ -419,6 +439,7 @@ pub(super) fn tls_server(
             "BIG-IP looks at the authority only; write authenticate-name NAME",
         );
     }
+    versions(&line, &mut table);
     for (key, name) in
         [("ca_file", "ca-file"), ("crl_file", "crl-file"), ("certificate", "cert"), ("key", "key")]
     {

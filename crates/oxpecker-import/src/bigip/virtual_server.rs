@@ -1,5 +1,6 @@
 //! Virtual servers.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::objects::{Object, Objects, Property, base_name};
@@ -63,6 +64,20 @@ pub(super) fn add(ctx: &mut Ctx<'_>, objects: &Objects, object: &Object) {
     }
     rest(ctx, object, &mut table);
     ctx.native.add(table);
+}
+
+/// Pools behind a server-ssl profile.
+pub(super) fn encrypted_pools(objects: &Objects) -> BTreeSet<String> {
+    let of = |object: &Object| {
+        let profiles = object.get("profiles")?.inner().iter();
+        let mut names = profiles.map(|property| property.name.as_str());
+        names
+            .any(|name| profiles::is_server_ssl(objects, name, object.partition()))
+            .then_some(())?;
+        let pool = objects.find("pool", object.get("pool")?.text(), object.partition())?;
+        Some(pool.path.clone())
+    };
+    objects.of("virtual").filter_map(of).collect()
 }
 
 /// `destination`, by address or by the name of a virtual address; whether that is every address.

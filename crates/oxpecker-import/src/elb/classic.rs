@@ -138,7 +138,7 @@ fn pool(
                     let help = "a coordinator may answer on one port and not on another: probe each pool's own";
                     ctx.notes.warn(check.target, words, help);
                 }
-                let monitor = targets::monitor(ctx, &check, port);
+                let monitor = targets::monitor(ctx, &check, port, begins_tls(balancer, port));
                 table.text("monitor", &monitor, json.span);
             }
         }
@@ -146,6 +146,17 @@ fn pool(
     }
     ctx.native.add(table);
     name
+}
+
+/// Whether some listener speaks TLS to this port of its instances.
+fn begins_tls(balancer: &Json, port: u16) -> bool {
+    let listeners = balancer.list("ListenerDescriptions").iter().filter_map(|d| d.get("Listener"));
+    let mut same =
+        listeners.filter(|listener| listener.number("InstancePort") == Some(port.into()));
+    same.any(|listener| {
+        let (front, back) = (listener.text("Protocol"), listener.text("InstanceProtocol"));
+        matches!(if back.is_empty() { front } else { back }, "SSL" | "HTTPS")
+    })
 }
 
 /// `TCP:21000`, `HTTP:25000/healthz`; a path behind a TCP port means nothing.

@@ -73,7 +73,15 @@ impl Json {
     pub(super) fn leaves<'j>(&'j self, name: &'j str, found: &mut Vec<(&'j str, Span, bool)>) {
         match &self.content {
             Content::List(items) => items.iter().for_each(|item| item.leaves(name, found)),
-            Content::Map(map) => map.iter().for_each(|(name, item)| item.leaves(name, found)),
+            Content::Map(map) => {
+                // `{ "Key": "stickiness.enabled", "Value": "true" }` goes by its key.
+                let key = self.get("Key").filter(|_| self.get("Value").is_some());
+                let key = key.and_then(|key| match &key.content {
+                    Content::Text(text) => Some(text.as_str()),
+                    _ => None,
+                });
+                map.iter().for_each(|(name, item)| item.leaves(key.unwrap_or(name), found));
+            }
             _ => found.push((name, self.span, self.used.get())),
         }
     }

@@ -15,8 +15,11 @@ const STICKY: Duration = Duration::from_secs(3600);
 
 pub(super) fn add(ctx: &mut Ctx<'_>, documents: &Documents<'_>, listener: &Json) {
     // Everything is looked for among everything.
-    let all =
-        documents.network.len() + documents.target_groups.len() + documents.target_health.len();
+    let all = documents.network.len()
+        + documents.target_groups.len()
+        + documents.target_health.len()
+        + documents.target_attributes.len()
+        + documents.listener_attributes.len();
     if !ctx.notes.work(100 + all, listener.span) {
         return;
     }
@@ -39,6 +42,10 @@ pub(super) fn add(ctx: &mut Ctx<'_>, documents: &Documents<'_>, listener: &Json)
             let words = "this load balancer is reachable from the Internet";
             ctx.notes.warn(balancer.at("Scheme"), words, "give the gateway an internal address");
         }
+        if balancer.text("IpAddressType").starts_with("dualstack") {
+            let words = "IPv4 only: add `[::]:PORT` to `listen` for clients of IPv6";
+            ctx.notes.change(balancer.at("IpAddressType"), words);
+        }
     }
     if !matches!(protocol, "TCP" | "TLS") {
         let words = format!("`{protocol}` is not possible");
@@ -50,7 +57,7 @@ pub(super) fn add(ctx: &mut Ctx<'_>, documents: &Documents<'_>, listener: &Json)
         return;
     };
     let Some(group) = target_group(ctx, documents, listener) else { return };
-    let attributes = attributes(documents, group);
+    let attributes = attributes(ctx, documents, group);
     let own = ctx.native.unused(Kind::Virtual, &format!("{name}-{port}"));
     let pool = pool(ctx, documents, group, &attributes);
     let mut table = Table::named(Kind::Virtual, &own, listener.span);
@@ -79,8 +86,9 @@ pub(super) fn add(ctx: &mut Ctx<'_>, documents: &Documents<'_>, listener: &Json)
         table.text("tls_server", &profile, group.at("Protocol"));
     }
     sticky(ctx, &attributes, &mut table);
-    let profile = idle(ctx, IDLE_TIMEOUT, listener.at("Protocol"));
-    table.text("protocol_profile", &profile, listener.at("Protocol"));
+    let (seconds, at) = idle_timeout(ctx, documents, listener);
+    let profile = idle(ctx, seconds, at);
+    table.text("protocol_profile", &profile, at);
     let groups = balancer.copied().unwrap_or(listener);
     let_in(ctx, documents, groups, port, &mut table);
     ctx.native.add(table);
@@ -122,18 +130,69 @@ fn target_group<'j>(
     found.copied()
 }
 
-/// `Key` and `Value` of a target group. What AWS prints does not say whose they are.
-fn attributes<'j>(documents: &Documents<'j>, group: &Json) -> Vec<(&'j str, &'j Json)> {
-    let arn = group.text("TargetGroupArn");
-    let mut found = Vec::new();
-    for root in &documents.target_attributes {
-        let own = root.text("TargetGroupArn");
-        if !own.is_empty() && own != arn {
-            continue;
-        }
-        found.extend(root.list("Attributes").iter().map(|json| (json.text("Key"), json)));
+/// `Key` and `Value` of a target group.
+fn attributes<'j>(
+    ctx: &mut Ctx<'_>,
+    documents: &Documents<'j>,
+    group: &Json,
+) -> Vec<(&'j str, &'j Json)> {
+    let of = Of {
+        key: "TargetGroupArn",
+        count: documents.target_groups.len(),
+        words: "there are several target groups, and attributes do not tell whose they are",
+        help: "write \"TargetGroupArn\": \"arn:…\" before \"Attributes\" in what \
+               `aws elbv2 describe-target-group-attributes` printed",
+    };
+    of.attributes(ctx, &documents.target_attributes, group)
+}
+
+/// Of a listener, in seconds.
+fn idle_timeout(ctx: &mut Ctx<'_>, documents: &Documents<'_>, listener: &Json) -> (u64, Span) {
+    let of = Of {
+        key: "ListenerArn",
+        count: documents.listeners.len(),
+        words: "there are several listeners, and attributes do not tell whose they are",
+        help: "write \"ListenerArn\": \"arn:…\" before \"Attributes\" in what \
+               `aws elbv2 describe-listener-attributes` printed",
+    };
+    let found = of.attributes(ctx, &documents.listener_attributes, listener);
+    let found = value(&found, "tcp.idle_timeout.seconds");
+    match found.and_then(|json| Some((json.number("Value")?, json.at("Value")))) {
+        Some(found) => found,
+        None => (IDLE_TIMEOUT, listener.at("Protocol")),
     }
-    found
+}
+
+/// What AWS prints about attributes does not say whose they are: whoever has several objects has to.
+struct Of {
+    key: &'static str,
+    /// How many objects there are.
+    count: usize,
+    words: &'static str,
+    help: &'static str,
+}
+
+impl Of {
+    fn attributes<'j>(
+        &self,
+        ctx: &mut Ctx<'_>,
+        documents: &[&'j Json],
+        object: &Json,
+    ) -> Vec<(&'j str, &'j Json)> {
+        let arn = object.text(self.key);
+        let mut found = Vec::new();
+        for root in documents {
+            let own = root.text(self.key);
+            if own.is_empty() && self.count > 1 {
+                ctx.notes.refuse(root.at("Attributes"), self.words, self.help);
+                continue;
+            }
+            if own.is_empty() || own == arn {
+                found.extend(root.list("Attributes").iter().map(|json| (json.text("Key"), json)));
+            }
+        }
+        found
+    }
 }
 
 fn value<'j>(attributes: &[(&'j str, &'j Json)], key: &str) -> Option<&'j Json> {
@@ -182,7 +241,8 @@ fn pool(
             healthy: number("HealthyThresholdCount"),
             target: group.at("HealthCheckProtocol"),
         };
-        let monitor = targets::monitor(ctx, &check, port);
+        let is_tls = group.text("Protocol") == "TLS";
+        let monitor = targets::monitor(ctx, &check, port, is_tls);
         table.text("monitor", &monitor, check.target);
     }
     if value(attributes, "proxy_protocol_v2.enabled")
@@ -200,6 +260,10 @@ fn pool(
         delay.text("Value");
         let words = "drain members by `state = \"draining\"` or at run time";
         ctx.notes.change(delay.at("Value"), words);
+    }
+    let ends = value(attributes, "target_health_state.unhealthy.connection_termination.enabled");
+    if let Some(ends) = ends.filter(|json| json.text("Value") == "true") {
+        table.text("service_down", "reset", ends.at("Value"));
     }
     ctx.native.add(table);
     name

@@ -66,8 +66,9 @@ const INTERVAL: u64 = 5;
 const TIMEOUT_MAX: u64 = 5;
 const FALL: u64 = 3;
 
-/// The native name of a monitor for a pool of this port.
-pub(super) fn monitor(ctx: &mut Ctx<'_>, check: &Check<'_>, port: u16) -> String {
+/// The native name of a monitor for a pool of this port. `is_tls`: connections to its members are
+/// encrypted, and probes would be as well.
+pub(super) fn monitor(ctx: &mut Ctx<'_>, check: &Check<'_>, port: u16, is_tls: bool) -> String {
     let mut table = Table::single(Kind::Monitor, check.json.span);
     let is_http = matches!(check.protocol.as_str(), "HTTP" | "HTTPS");
     table.text("parent", if is_http { "http" } else { "tcp" }, check.target);
@@ -104,6 +105,8 @@ pub(super) fn monitor(ctx: &mut Ctx<'_>, check: &Check<'_>, port: u16) -> String
     if matches!(check.protocol.as_str(), "HTTPS" | "SSL" | "TLS") {
         let profile = super::tls_server(ctx, check.target);
         table.text("tls", &profile, check.target);
+    } else if is_tls {
+        table.text("tls", "off", check.target);
     }
     ctx.native.share(Kind::Monitor, "health_check", table)
 }

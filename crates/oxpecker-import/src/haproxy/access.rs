@@ -1,7 +1,8 @@
 //! Who may connect and which backend they get: `acl`, `tcp-request`, `use_backend`, as far as
 //! addresses, ports and TLS server names go.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::net::Ipv4Addr;
 
 use super::lexer::Word;
 use super::parser::Line;
@@ -11,12 +12,33 @@ use crate::files::{At, Span};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Access {
     acls: HashMap<String, Vec<Test>>,
+    /// Rules of `connection`, `session` and `content`, one after the other: who passes one phase
+    /// comes to the next.
+    phases: [Phase; 3],
+    pub(super) routes: Vec<Route>,
+}
+
+/// Networks as the native lists have them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lists {
     pub(super) allow: Option<Vec<At<String>>>,
     pub(super) deny: Vec<At<String>>,
-    pub(super) routes: Vec<Route>,
-    /// Of `accept` rules that no `reject` has followed so far.
-    accepted: Vec<At<String>>,
 }
+
+/// The rules of a phase so far: the first one that fits a client decides.
+#[derive(Debug, Clone, Default)]
+struct Phase {
+    lists: Lists,
+    /// Whom some rule has accepted: later ones do not see them.
+    accepted: Vec<At<String>>,
+    /// Whoever speaks TLS is accepted.
+    accepts_tls: bool,
+    /// A rule has decided about everybody.
+    decided: bool,
+}
+
+/// The index of its phase.
+const CONTENT: usize = 2;
 
 /// `use_backend NAME if …`
 #[derive(Debug, Clone)]
@@ -83,6 +105,16 @@ fn route(ctx: &mut Ctx, access: &mut Access, line: &Line) {
             return ctx.notes.refuse(line.span, words, help);
         }
     };
+    if let When::Sni(names) = &when {
+        for name in names.iter().filter(|name| name.value.starts_with('*')) {
+            let words = format!(
+                "`{}`: one label stands for the star here; names of more labels, which HAProxy's `end` takes \
+                 as well, go on to the next rule",
+                name.value
+            );
+            ctx.notes.change(name.span, words);
+        }
+    }
     let backend = At::new(name.text.clone(), name.span);
     access.routes.push(Route { backend, when });
 }
@@ -123,7 +155,17 @@ fn rule(ctx: &mut Ctx, access: &mut Access, line: &Line) {
         return;
     }
     let when = access.condition(line.rest(3));
-    if !access.apply(rejects, when) {
+    let phase = match phase {
+        "connection" => 0,
+        "session" => 1,
+        _ => CONTENT,
+    };
+    if access.phases[phase].decided && when != Some(When::Never) {
+        let words = "never reached: a rule above decides about everybody";
+        ctx.notes.drop(line.span, words);
+        return ctx.notes.warn(line.span, words, "put it before that rule");
+    }
+    if !access.phases[phase].apply(rejects, when) {
         let words = "this rule cannot be said as a list of allowed and a list of denied networks";
         let help = "clients can be accepted or rejected by their address (src); \
                     denied networks are looked at first";
@@ -131,7 +173,104 @@ fn rule(ctx: &mut Ctx, access: &mut Access, line: &Line) {
     }
 }
 
+impl Phase {
+    /// Whether the rule fits into the two lists.
+    fn apply(&mut self, rejects: bool, when: Option<When>) -> bool {
+        let lists = &mut self.lists;
+        // Whom an earlier line accepts, a later one does not reject; lists have no order.
+        let in_order = self.accepted.is_empty() && !self.accepts_tls;
+        match (rejects, when) {
+            (_, Some(When::Never)) => true,
+            (false, Some(When::Always)) => {
+                self.decided = true;
+                true
+            }
+            // Peeking at the server name needs no permission.
+            (false, Some(When::Tls)) => {
+                self.accepts_tls = true;
+                true
+            }
+            (false, Some(When::Src { networks, negated: false })) => {
+                self.accepted.extend(networks);
+                true
+            }
+            (true, Some(When::Always)) => {
+                let fits = !self.accepted.is_empty() && !self.accepts_tls && lists.allow.is_none();
+                lists.allow.get_or_insert_with(|| self.accepted.clone());
+                self.decided = true;
+                fits
+            }
+            (true, Some(When::Src { networks, negated: false })) => {
+                lists.deny.extend(networks);
+                in_order
+            }
+            (true, Some(When::Src { mut networks, negated: true })) => {
+                let fits = lists.allow.is_none() && !self.accepts_tls;
+                networks.extend(self.accepted.iter().cloned());
+                lists.allow.get_or_insert(networks);
+                fits
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Lists {
+    /// Who passes both. `Err`: a rule whose networks would have to be cut with others.
+    fn and(&mut self, other: &Self) -> Result<(), Span> {
+        for network in &other.deny {
+            if self.deny.iter().all(|known| known.value != network.value) {
+                self.deny.push(network.clone());
+            }
+        }
+        let Some(theirs) = &other.allow else { return Ok(()) };
+        let Some(ours) = &self.allow else {
+            self.allow = Some(theirs.clone());
+            return Ok(());
+        };
+        let texts = |networks: &[At<String>]| -> BTreeSet<String> {
+            networks.iter().map(|at| at.value.clone()).collect()
+        };
+        match theirs.first() {
+            Some(first) if texts(ours) != texts(theirs) => Err(first.span),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Access {
+    /// Forgets what a section does not inherit from its `defaults`: rules stay, and come first.
+    pub(super) fn begin_section(&mut self) {
+        self.acls.clear();
+        self.routes.clear();
+    }
+
+    /// How many networks an heir copies.
+    pub(super) fn len(&self) -> usize {
+        let of = |phase: &Phase| {
+            let lists = &phase.lists;
+            lists.allow.as_ref().map_or(0, Vec::len) + lists.deny.len() + phase.accepted.len()
+        };
+        self.phases.iter().map(of).sum()
+    }
+
+    /// Who gets in by the rules of a frontend and, where all its connections go there, by those of
+    /// a backend.
+    pub(super) fn lists(&self, backend: Option<&Self>) -> Result<Lists, Span> {
+        let mut all = Lists::default();
+        let theirs = backend.map(|access| &access.phases[CONTENT]);
+        for phase in self.phases.iter().chain(theirs) {
+            all.and(&phase.lists)?;
+        }
+        Ok(all)
+    }
+
+    /// A network that some rule of `content`, which a backend has, is about.
+    pub(super) fn looks_at_clients(&self) -> Option<Span> {
+        let lists = &self.phases[CONTENT].lists;
+        lists.allow.iter().flatten().chain(&lists.deny).next().map(|at| at.span)
+    }
+
     /// What looking at a condition takes: its tests are copied.
     fn cost(&self, words: &[Word]) -> usize {
         let tests = |word: &Word| {
@@ -139,37 +278,6 @@ impl Access {
             named.map_or(1, |tests| tests.iter().flatten().map(When::len).sum::<usize>())
         };
         words.iter().map(tests).sum()
-    }
-
-    /// Whether the rule fits into the two lists.
-    fn apply(&mut self, rejects: bool, when: Option<When>) -> bool {
-        match (rejects, when) {
-            (_, Some(When::Never)) => true,
-            // Peeking at the server name needs no permission.
-            (false, Some(When::Tls | When::Always)) => true,
-            (false, Some(When::Src { networks, negated: false })) => {
-                self.accepted.extend(networks);
-                true
-            }
-            (true, Some(When::Always)) => {
-                let fits = !self.accepted.is_empty() && self.allow.is_none();
-                self.allow.get_or_insert_with(|| std::mem::take(&mut self.accepted));
-                fits
-            }
-            (true, Some(When::Src { networks, negated: false })) => {
-                // Whom an earlier line accepts, a later one does not reject.
-                let fits = self.accepted.is_empty();
-                self.deny.extend(networks);
-                fits
-            }
-            (true, Some(When::Src { mut networks, negated: true })) => {
-                let fits = self.allow.is_none();
-                networks.append(&mut self.accepted);
-                self.allow.get_or_insert(networks);
-                fits
-            }
-            _ => false,
-        }
     }
 
     /// `if …` or `unless …`; nothing means always. `None`: cannot be said here.
@@ -323,8 +431,9 @@ fn test(words: &[Word]) -> Test {
         ("always_true", _) => Some(When::Always),
         ("always_false", _) => Some(When::Never),
         ("src", "" | "ip") if !values.is_empty() => {
-            let network = |word: &Word| At::new(word.text.clone(), word.span);
-            Some(When::Src { networks: values.iter().map(network).collect(), negated: false })
+            let network = |word: &Word| Some(At::new(network(&word.text)?, word.span));
+            let networks: Option<Vec<_>> = values.iter().map(network).collect();
+            Some(When::Src { networks: networks?, negated: false })
         }
         ("dst_port", "" | "int") => {
             let ports: Option<Vec<_>> = values.iter().map(|word| port_range(&word.text)).collect();
@@ -350,6 +459,14 @@ fn test(words: &[Word]) -> Test {
         }
         _ => None,
     }
+}
+
+/// `10.0.0.0/255.0.0.0` as `10.0.0.0/8`; nothing for a mask with holes.
+fn network(text: &str) -> Option<String> {
+    let parts = text.split_once('/').map(|(host, mask)| (host, mask.parse::<Ipv4Addr>()));
+    let Some((host, Ok(mask))) = parts else { return Some(text.to_owned()) };
+    let ones = mask.to_bits().leading_ones();
+    (ones == mask.to_bits().count_ones()).then(|| format!("{host}/{ones}"))
 }
 
 fn port_range(text: &str) -> Option<(u16, u16)> {

@@ -45,6 +45,8 @@ impl Listen {
 pub(super) struct BindOptions {
     pub(super) ssl: Option<Span>,
     pub(super) certificates: Vec<At<String>>,
+    /// How many of them, from the first on, are by `default-crt`.
+    defaults: usize,
     pub(super) client_auth: Option<At<&'static str>>,
     pub(super) ca_file: Option<At<String>>,
     pub(super) crl_file: Option<At<String>>,
@@ -139,6 +141,13 @@ impl<'l> Args<'l> {
         Some(word)
     }
 
+    /// Goes on to the next keyword: behind one that nobody knows its values may stand.
+    pub(super) fn skip_values(&mut self, is_keyword: impl Fn(&str) -> bool) {
+        while self.line.words.get(self.next).is_some_and(|word| !is_keyword(&word.text)) {
+            self.next += 1;
+        }
+    }
+
     /// The value that a keyword needs.
     pub(super) fn value(&mut self, ctx: &mut Ctx, keyword: &Word) -> Option<&'l Word> {
         let value = self.next();
@@ -198,7 +207,27 @@ fn option(
     };
     match word.text.as_str() {
         "ssl" => options.ssl = Some(word.span),
-        "crt" => options.certificates.extend(base(args.text(ctx, word), &global.crt_base)),
+        "crt" | "default-crt" => {
+            let Some(at) = base(args.text(ctx, word), &global.crt_base) else { return };
+            if at.value.ends_with('/') {
+                let words = "directories of certificates are not read";
+                let help =
+                    "name each file by `crt`; the first one is for clients that ask for no name";
+                return ctx.notes.refuse(at.span, words, help);
+            }
+            // Whoever asks for no name gets the first one.
+            let at_front =
+                if word.text == "crt" { options.certificates.len() } else { options.defaults };
+            options.defaults += usize::from(word.text != "crt");
+            options.certificates.insert(at_front, at);
+        }
+        "ca-verify-file" => {
+            args.next();
+            let words = "clients' certificates are verified by one file of authorities";
+            let help =
+                "put its authorities into that of `ca-file`; all of them are named to clients then";
+            ctx.notes.refuse(word.span, words, help);
+        }
         "ca-file" => options.ca_file = base(args.text(ctx, word), &global.ca_base),
         "crl-file" => options.crl_file = base(args.text(ctx, word), &global.ca_base),
         "verify" => {
@@ -259,6 +288,9 @@ fn option(
             };
             let words = format!("`bind` option `{}` is not possible here", words::shorten(other));
             ctx.notes.refuse(word.span, words, help);
+            args.skip_values(|word| {
+                BIND_WORDS.contains(&word) || words::option_reason(words::BIND, word).is_some()
+            });
         }
     }
 }
@@ -266,7 +298,20 @@ fn option(
 const BIND_WORDS: &[&str] = &[
     "ssl",
     "crt",
+    "default-crt",
     "ca-file",
+    "ca-verify-file",
+    "crl-file",
+    "ciphersuites",
+    "ssl-min-ver",
+    "ssl-max-ver",
+    "force-tlsv12",
+    "force-tlsv13",
+    "no-tlsv12",
+    "no-tlsv13",
+    "no-tls-tickets",
+    "strict-sni",
+    "tcp-ut",
     "verify",
     "alpn",
     "accept-proxy",
@@ -310,6 +355,9 @@ pub(super) fn join(base: &Option<String>, path: &str) -> String {
 
 fn addresses(ctx: &mut Ctx, word: &Word) -> Vec<At<Listen>> {
     let mut listens = Vec::new();
+    if word.is_broken {
+        return listens;
+    }
     for part in word.text.split(',').filter(|part| !part.is_empty()) {
         match address(part) {
             Ok(found) => {

@@ -1,6 +1,7 @@
 //! Proxies as virtual servers, and what belongs to the whole process.
 
 mod admin;
+mod back;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::bind::{BindOptions, Listen};
 use super::global::Global;
 use super::options::Keepalive;
 use super::pool::{self, Nodes, Pool};
-use super::settings::{Balance, Mode, Settings, Timeout};
+use super::settings::{Balance, Settings, Timeout};
 use super::{Ctx, Proxy, ProxyKind};
 use crate::files::{At, Files, Span};
 use crate::native::{Kind, Native, Table, Value, inline, quote, show_duration};
@@ -34,23 +35,36 @@ pub(super) fn build(
         .map(|(index, proxy)| (proxy.name.as_str(), index))
         .collect();
     let nodes = Nodes::default();
-    let mut builder =
-        Builder { ctx, files, proxies, native, nodes, backends, pools: HashMap::new(), page: None };
+    let pools = HashMap::new();
+    let mut builder = Builder {
+        ctx,
+        files,
+        proxies,
+        native,
+        nodes,
+        backends,
+        pools,
+        page: None,
+        no_page: vec![],
+    };
     for (index, proxy) in proxies.iter().enumerate() {
         if let Some(span) = proxy.settings.disabled {
             let words = format!("`{}` is disabled, and left out", proxy.name);
-            builder.ctx.notes.change(span, words);
+            builder.ctx.notes.change(span, &*words);
+            builder.left_out(proxy, &words);
         } else if proxy.kind.accepts() {
             builder.accepting(index);
         }
     }
     builder.admin(global);
+    builder.without_page();
     // Backends that nobody uses are checked as well.
     for (index, proxy) in proxies.iter().enumerate() {
         let unused = proxy.kind == ProxyKind::Backend && !builder.pools.contains_key(&index);
         if unused && proxy.settings.disabled.is_none() {
             let words = format!("no frontend uses `{}`, and it is left out", proxy.name);
-            builder.ctx.notes.change(proxy.span, words);
+            builder.ctx.notes.change(proxy.span, &*words);
+            builder.left_out(proxy, &words);
         }
     }
 }
@@ -138,6 +152,8 @@ struct Builder<'b> {
     pools: HashMap<usize, Pool>,
     /// The proxy that is a page of statistics.
     page: Option<usize>,
+    /// Proxies with lines about a page that serve connections.
+    no_page: Vec<usize>,
 }
 
 /// Where the connections of one listener go.
@@ -154,7 +170,7 @@ impl Builder<'_> {
     fn accepting(&mut self, index: usize) {
         let proxy = &self.proxies[index];
         let settings = &proxy.settings;
-        let is_http = settings.mode.as_ref().is_some_and(|at| at.value == Mode::Http);
+        let is_http = settings.is_http();
         let serves = settings.default_backend.is_some()
             || !settings.servers.is_empty()
             || !settings.access.routes.is_empty();
@@ -168,14 +184,8 @@ impl Builder<'_> {
             }
             return;
         }
-        for span in settings.stats.spans() {
-            self.ctx.notes.drop(span, "the page has a listener of its own, [admin]");
-        }
-        for span in &settings.http_rules {
-            let words = "HTTP is not looked into: bytes pass as they come";
-            let help = "leave it out if it is not needed for Impala";
-            self.ctx.notes.refuse(*span, words, help);
-        }
+        self.no_page.push(index);
+        self.http_rules(proxy);
         if let Some(mode) = settings.mode.as_ref().filter(|_| is_http) {
             let words = "HTTP passes as bytes: a member is chosen for each connection, not for each request";
             self.ctx.notes.change(mode.span, words);
@@ -240,10 +250,10 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        if !settings.servers.is_empty() {
-            return Some(Target { proxy: index, span: proxy.span, routes });
-        }
         let Some(name) = &settings.default_backend else {
+            if !settings.servers.is_empty() {
+                return Some(Target { proxy: index, span: proxy.span, routes });
+            }
             let words = match proxy.kind {
                 ProxyKind::Listen => format!("`{}` has no server", proxy.name),
                 _ => format!("`{}` has no `default_backend`", proxy.name),
@@ -252,6 +262,12 @@ impl Builder<'_> {
             self.ctx.notes.refuse(proxy.span, words, help);
             return None;
         };
+        // As in HAProxy, which warns of it.
+        for server in &settings.servers {
+            let words = format!("never used: `default_backend {}` comes first", name.value);
+            self.ctx.notes.drop(server.span, &*words);
+            self.ctx.notes.warn(server.span, words, "leave one of both out");
+        }
         let backend = self.backend(name)?;
         Some(Target { proxy: backend, span: name.span, routes })
     }
@@ -262,7 +278,14 @@ impl Builder<'_> {
             self.ctx.notes.refuse(name.span, words, "names of variables (%[…]) are not possible");
             return None;
         };
-        if self.proxies[found].settings.servers.is_empty() {
+        let proxy = &self.proxies[found];
+        if proxy.settings.disabled.is_some() {
+            let words =
+                format!("backend `{}` is disabled, and connections to it end at once", proxy.name);
+            self.ctx.notes.refuse(name.span, words, "leave this line out, or enable the backend");
+            return None;
+        }
+        if proxy.settings.servers.is_empty() {
             let words = format!("backend `{}` has no server", name.value);
             self.ctx.notes.refuse(name.span, words, "write `server NAME HOST:PORT check`");
             return None;
@@ -283,6 +306,10 @@ impl Builder<'_> {
             let is_own = from.kind == ProxyKind::Listen && ports.len() == 1;
             let port = ports.first().copied().filter(|port| *port > 0 && is_own);
             let proxy = &self.proxies[index];
+            if proxy.kind == ProxyKind::Backend {
+                self.no_page.push(index);
+                self.http_rules(proxy);
+            }
             let pool = pool::add(self.ctx, self.files, self.native, &mut self.nodes, proxy, port);
             self.pools.insert(index, pool);
         }
@@ -300,7 +327,8 @@ impl Builder<'_> {
     ) {
         let proxy = &self.proxies[index];
         let settings = &proxy.settings;
-        let back = &self.proxies[target.proxy].settings;
+        let backend = &self.proxies[target.proxy];
+        let back = &backend.settings;
         let (pool, tls_server) = self.pool(target.proxy, proxy);
         let mut routes = Vec::new();
         for (name, backend, span) in &target.routes {
@@ -340,11 +368,15 @@ impl Builder<'_> {
                 );
             }
             table.value("sni_routes", Value::List(routes), span);
+            self.routed_elsewhere(backend, &target.routes);
         }
         self.persistence(back, &mut table);
         self.protocol_profile(settings, back, options, &mut table);
-        access(settings, &mut table);
-        self.open_to_all(proxy, listens, &mut table);
+        let lists = self.lists(index, target);
+        lists.write(&mut table);
+        if lists.allow.is_none() {
+            self.open_to_all(proxy, listens, options, &mut table);
+        }
         if let Some(max) = options.maxconn.as_ref().or(settings.maxconn.as_ref()) {
             table.number("connections_max", max.value, max.span);
         }
@@ -409,13 +441,11 @@ impl Builder<'_> {
     }
 
     fn persistence(&mut self, back: &Settings, table: &mut Table) {
-        let stick = &back.stick;
-        let Some(span) = stick.on_src else {
-            if let Some(span) = stick.table {
-                self.ctx.notes.drop(span, "no `stick on src` uses this table");
-            }
+        let own = &back.stick;
+        let Some(span) = own.on_src else {
             return;
         };
+        let Some(stick) = self.stick_table(own) else { return };
         let mut profile = Table::single(Kind::Persistence, stick.table.unwrap_or(span));
         let expire = stick.expire.as_ref().map_or(LONGEST, |at| at.value);
         let expire_span = stick.expire.as_ref().map_or(span, |at| at.span);
@@ -427,7 +457,7 @@ impl Builder<'_> {
         if let Some(size) = &stick.size {
             profile.number("entries_max", size.value.min(10_000_000), size.span);
         }
-        if let Some(mask) = &stick.mask {
+        if let Some(mask) = &own.mask {
             profile.number("mask_v4", mask.value, mask.span);
         }
         let name = format!("source_addr_{}", show_duration(expire));
@@ -444,7 +474,8 @@ impl Builder<'_> {
     ) {
         let span = table.span();
         let (client, server) = (&front.timeouts.client, &back.timeouts.server);
-        let tunnel = back.timeouts.tunnel.as_ref().or(front.timeouts.tunnel.as_ref());
+        // HAProxy looks at no frontend's.
+        let tunnel = back.timeouts.tunnel.as_ref();
         let place = |timeout: &Timeout| timeout.as_ref().map_or(span, |at| at.span);
         let time = |timeout: &Timeout| timeout.as_ref().and_then(|at| at.value);
         let mut profile = Table::single(Kind::Protocol, place(client));
@@ -493,33 +524,22 @@ impl Builder<'_> {
     }
 
     /// The check says the same in native words.
-    fn open_to_all(&mut self, proxy: &Proxy, listens: &[At<Listen>], table: &mut Table) {
+    fn open_to_all(
+        &mut self,
+        proxy: &Proxy,
+        listens: &[At<Listen>],
+        options: &BindOptions,
+        table: &mut Table,
+    ) {
         let every = |at: &&At<Listen>| matches!(&at.value, Listen::Tcp(address) if address.ip().is_unspecified());
         let Some(open) = listens.iter().find(every) else { return };
-        let access = &proxy.settings.access;
-        let proxied = proxy.settings.binds.iter().any(|bind| bind.options.accept_proxy.is_some());
-        if access.allow.is_some() || proxied {
+        if options.accept_proxy.is_some() {
             return;
         }
         table.told("listen", "everybody may connect");
         let words = format!("`{}` listens on every address, and everybody may connect", proxy.name);
         let help = "add `tcp-request connection reject unless { src 10.0.0.0/8 }`, or bind to an internal address";
         self.ctx.notes.warn(open.span, words, help);
-    }
-}
-
-fn access(settings: &Settings, table: &mut Table) {
-    let access = &settings.access;
-    let texts = |networks: &[At<String>]| -> Vec<(String, Span)> {
-        networks.iter().map(|at| (at.value.clone(), at.span)).collect()
-    };
-    if let Some(allow) = &access.allow
-        && let Some(first) = allow.first()
-    {
-        table.texts("allow", &texts(allow), first.span);
-    }
-    if let Some(first) = access.deny.first() {
-        table.texts("deny", &texts(&access.deny), first.span);
     }
 }
 

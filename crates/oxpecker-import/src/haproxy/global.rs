@@ -121,6 +121,10 @@ impl Global {
                 "ssl-max-ver" => *max = bind::version(ctx, word, &mut args),
                 "no-tlsv12" | "force-tlsv13" => *min = Some(At::new("1.3", word.span)),
                 "no-tlsv13" => *max = Some(At::new("1.2", word.span)),
+                "force-tlsv12" => {
+                    (*min, *max) =
+                        (Some(At::new("1.2", word.span)), Some(At::new("1.2", word.span)));
+                }
                 "no-tls-tickets" if for_bind => self.no_tickets = Some(word.span),
                 other => {
                     let words =
@@ -184,7 +188,8 @@ const LEVELS: &[&str] = &["emerg", "alert", "crit", "err", "warning", "notice", 
 /// `log global` and `no log` are the proxies' business.
 pub(super) fn log(ctx: &mut Ctx, line: &Line) -> Option<LogTarget> {
     let address = line.words.get(1)?;
-    let (to, is_syslog) = log_address(ctx, address)?;
+    let (to, is_syslog) =
+        Some(address).filter(|word| !word.is_broken).and_then(|word| log_address(ctx, word))?;
     let mut target = LogTarget { to, facility: None, level: None, protocol: None, span: line.span };
     let mut args = bind::Args { line, next: 2 };
     while let Some(word) = args.next() {

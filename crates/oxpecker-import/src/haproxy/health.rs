@@ -14,8 +14,21 @@ pub(super) struct Health {
     /// As the native `status` has them.
     pub(super) status: Vec<(String, Span)>,
     pub(super) port: Option<At<u64>>,
-    /// Probe inside TLS.
+    /// `option ssl-hello-chk`
     pub(super) tls: Option<Span>,
+    /// `tcp-check connect` and its like.
+    pub(super) connect: Option<Connect>,
+}
+
+/// How a rule connects; without such a rule, as the server's line says.
+#[derive(Debug, Clone)]
+pub(super) struct Connect {
+    pub(super) ssl: bool,
+    /// As the server's line says, too.
+    pub(super) default: bool,
+    pub(super) span: Span,
+    /// From `defaults`; a rule of the proxy's own takes its place.
+    inherited: bool,
 }
 
 impl Health {
@@ -67,16 +80,7 @@ impl Health {
     pub(super) fn rule(&mut self, ctx: &mut Ctx, line: &Line) {
         let mut args = bind::Args { line, next: 2 };
         match (line.keyword(), line.get(1)) {
-            ("tcp-check" | "http-check", "connect") => {
-                while let Some(word) = args.next() {
-                    match word.text.as_str() {
-                        "port" => self.port = args.number(ctx, word),
-                        "ssl" => self.tls = Some(word.span),
-                        "default" | "linger" => {}
-                        other => skip(ctx, word, other, &mut args),
-                    }
-                }
-            }
+            ("tcp-check" | "http-check", "connect") => self.connect(ctx, line, &mut args),
             ("http-check", "send") => {
                 while let Some(word) = args.next() {
                     match word.text.as_str() {
@@ -123,6 +127,32 @@ impl Health {
                 let words = "probes follow no such script here";
                 ctx.notes.refuse(line.span, words, "docs/health.md has probes for Impala");
             }
+        }
+    }
+
+    fn connect(&mut self, ctx: &mut Ctx, line: &Line, args: &mut bind::Args<'_>) {
+        if self.connect.as_ref().is_some_and(|first| !first.inherited) {
+            let words = "a probe makes one connection, and HAProxy's would make another";
+            let help = "leave one line, for the port that tells most; docs/health.md has probes for Impala";
+            return ctx.notes.refuse(line.span, words, help);
+        }
+        self.port = None;
+        let mut connect = Connect { ssl: false, default: false, span: line.span, inherited: false };
+        while let Some(word) = args.next() {
+            match word.text.as_str() {
+                "port" => self.port = args.number(ctx, word),
+                "ssl" => connect.ssl = true,
+                "default" => connect.default = true,
+                "linger" => {}
+                other => skip(ctx, word, other, args),
+            }
+        }
+        self.connect = Some(connect);
+    }
+
+    pub(super) fn begin_section(&mut self) {
+        if let Some(connect) = &mut self.connect {
+            connect.inherited = true;
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Word {
     /// After quotes, escapes and variables.
     pub(super) text: String,
     pub(super) span: Span,
+    /// Something that it needs is not known, which was told.
+    pub(super) is_broken: bool,
 }
 
 /// Environment variables, over which `setenv` and its like write.
@@ -151,7 +153,7 @@ impl Lexer<'_, '_> {
         if quotes != Quotes::None {
             self.notes.refuse(self.span(opened, opened + 1), "this quote is never closed", "");
         }
-        Some((Word { text, span: self.span(start, end) }, end))
+        Some((Word { text, span: self.span(start, end), is_broken: false }, end))
     }
 
     /// Replaces variables in a word that is an address: HAProxy does so without quotes, too.
@@ -160,7 +162,9 @@ impl Lexer<'_, '_> {
         let mut rest = word.text.as_str();
         while let Some((before, after)) = rest.split_once('$') {
             text.push_str(before);
+            let refused = self.notes.refusals();
             let length = self.variable(after, word.span, false, &mut text);
+            word.is_broken |= self.notes.refusals() > refused;
             rest = after.char_indices().nth(length).map_or("", |(at, _)| &after[at..]);
         }
         text.push_str(rest);

@@ -1,7 +1,11 @@
 //! A proxy's servers as nodes, a pool, a monitor and a TLS profile.
 
+mod tls;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
+
+pub(super) use tls::{suites, versions};
 
 use super::server::{Server, ServerOptions};
 use super::settings::{Balance, Settings};
@@ -49,7 +53,8 @@ pub(super) fn add(
     }
     members(ctx, native, nodes, proxy, port, &mut table);
     method(&mut table, settings);
-    monitor(ctx, native, settings, &mut table);
+    let tls_server = tls::profile(ctx, native, proxy);
+    monitor(ctx, native, settings, tls_server.as_ref(), &mut table);
     connecting(ctx, settings, &mut table);
     if let Some(span) = same_flag(ctx, servers, |o| o.shutdown_sessions, "on-marked-down") {
         table.text("service_down", "reset", span);
@@ -58,7 +63,6 @@ pub(super) fn add(
         table.duration("slow_start", time.value, time.span);
     }
     native.add(table);
-    let tls_server = tls(ctx, native, proxy);
     Pool { name, tls_server }
 }
 
@@ -80,6 +84,7 @@ fn members(
     let alike = servers.windows(2).all(|pair| weight(&pair[0]) == weight(&pair[1]));
     let by_order = settings.balance.as_ref().is_some_and(|at| at.value == Balance::First);
     let mut names: HashSet<&str> = HashSet::new();
+    let mut hosts: HashMap<(String, u16), &str> = HashMap::new();
     let mut taken: HashSet<(String, u16)> = HashSet::new();
     let mut items = Vec::new();
     for (number, server) in servers.iter().enumerate() {
@@ -94,6 +99,12 @@ fn members(
             ctx.notes.refuse(server.host.span, words, help);
             continue;
         };
+        let host = (server.host.value.to_ascii_lowercase(), own_port);
+        if let Some(other) = hosts.insert(host, &server.name.value) {
+            let words = format!("the same address and port as `{other}`");
+            let help = "it gets two shares of the connections, and is probed twice: leave one out";
+            ctx.notes.warn(server.host.span, words, help);
+        }
         let node = nodes.get(ctx, native, proxy, server, own_port, &mut taken);
         let options = &server.options;
         let mut parts: Vec<(&str, String)> = vec![("node", quote(&node))];
@@ -201,7 +212,13 @@ fn method(table: &mut Table, settings: &Settings) {
 }
 
 /// `None` inside a pool without probes.
-fn monitor(ctx: &mut Ctx, native: &mut Native, settings: &Settings, table: &mut Table) {
+fn monitor(
+    ctx: &mut Ctx,
+    native: &mut Native,
+    settings: &Settings,
+    tls_server: Option<&At<String>>,
+    table: &mut Table,
+) {
     let servers = &settings.servers;
     let health = &settings.health;
     let is_on = |server: &&Server| server.options.check.as_ref().is_some_and(|at| at.value);
@@ -263,7 +280,7 @@ fn monitor(ctx: &mut Ctx, native: &mut Native, settings: &Settings, table: &mut 
             monitor.texts("status", &health.status, *span);
         }
     }
-    probe_tls(ctx, native, settings, &mut monitor);
+    tls::probe(ctx, native, settings, tls_server, port.is_some(), &mut monitor);
     let name = native.share(Kind::Monitor, &format!("{parent}_check"), monitor);
     table.text("monitor", &name, span);
 }
@@ -287,28 +304,6 @@ fn probe_timeout(
     }
     wanted = wanted.min(shortest);
     (wanted != inter.min(PROBE_TIMEOUT_MAX)).then_some(wanted)
-}
-
-fn probe_tls(ctx: &mut Ctx, native: &mut Native, settings: &Settings, monitor: &mut Table) {
-    let servers = &settings.servers;
-    let clear = same(ctx, servers, |o| o.check_ssl.as_ref(), "check-ssl");
-    let ssl = servers.iter().any(|server| server.options.ssl.is_some());
-    let wanted = match (clear, settings.health.tls) {
-        (Some(at), _) => Some((at.value, at.span)),
-        (None, Some(span)) => Some((true, span)),
-        (None, None) => None,
-    };
-    match wanted {
-        Some((false, span)) if ssl => monitor.text("tls", "off", span),
-        Some((true, span)) if !ssl => {
-            // Nobody verifies what `ssl-hello-chk` finds.
-            let mut profile = Table::single(Kind::TlsServer, span);
-            profile.text("verify", "none", span);
-            let name = native.share(Kind::TlsServer, "probes", profile);
-            monitor.text("tls", &name, span);
-        }
-        _ => {}
-    }
 }
 
 /// Everything about opening connections to members.
@@ -387,108 +382,6 @@ fn source(ctx: &mut Ctx, settings: &Settings, table: &mut Table) {
         (None, Some(at)) => table.texts("source", &[(at.value.clone(), at.span)], at.span),
         (None, None) => {}
     }
-}
-
-/// The TLS profile toward the servers of a proxy.
-fn tls(ctx: &mut Ctx, native: &mut Native, proxy: &Proxy) -> Option<At<String>> {
-    let servers = &proxy.settings.servers;
-    let first = servers.iter().find(|server| server.options.ssl.is_some())?;
-    let span = first.options.ssl.unwrap_or(first.span);
-    for server in servers.iter().filter(|server| server.options.ssl.is_none()) {
-        let words = "clear text to this member, and TLS to others of its pool";
-        ctx.notes.refuse(server.span, words, "put it into a backend of its own");
-    }
-    let mut profile = Table::single(Kind::TlsServer, span);
-    let verify = same(ctx, servers, |o| o.tls.verify.as_ref(), "verify");
-    let verifies = verify.is_none_or(|at| at.value);
-    if let Some(at) = verify.filter(|at| !at.value) {
-        profile.text("verify", "none", at.span);
-    }
-    let name = name_to_verify(ctx, servers);
-    if let Some(name) = &name {
-        profile.text("server_name", &name.value, name.span);
-    } else if verifies {
-        let words = "the member's certificate must also be for its address";
-        ctx.notes.change(span, words);
-        let help = "HAProxy looks at the authority only; for a common name write `verifyhost NAME`";
-        ctx.notes.warn(span, words, help);
-    }
-    if let Some(at) = same(ctx, servers, |o| o.tls.ca_file.as_ref(), "ca-file").filter(|_| verifies)
-    {
-        if at.value.starts_with('@') {
-            ctx.notes.change(at.span, "the system's authorities");
-        } else {
-            profile.text("ca_file", &at.value, at.span);
-        }
-    }
-    if let Some(at) =
-        same(ctx, servers, |o| o.tls.crl_file.as_ref(), "crl-file").filter(|_| verifies)
-    {
-        profile.text("crl_file", &at.value, at.span);
-    }
-    versions(
-        &mut profile,
-        same(ctx, servers, |o| o.tls.min.as_ref(), "ssl-min-ver"),
-        same(ctx, servers, |o| o.tls.max.as_ref(), "ssl-max-ver"),
-    );
-    if let Some(at) = same(ctx, servers, |o| o.tls.cipher_suites.as_ref(), "ciphersuites") {
-        suites(ctx, &mut profile, at);
-    }
-    if let Some(at) = same(ctx, servers, |o| o.tls.certificate.as_ref(), "crt") {
-        profile.text("certificate", &at.value, at.span);
-    }
-    let name = match profile.is_empty() {
-        true => "serverssl".to_owned(),
-        false => native.share(Kind::TlsServer, &proxy.name, profile),
-    };
-    Some(At::new(name, span))
-}
-
-/// `verifyhost`, else `sni`; the same for all, for profiles belong to virtual servers.
-fn name_to_verify(ctx: &mut Ctx, servers: &[Server]) -> Option<At<String>> {
-    let name = |server: &Server| {
-        server.options.tls.verifyhost.clone().or_else(|| server.options.tls.sni.clone())
-    };
-    let first = servers.first().and_then(name);
-    let is_own = |server: &Server| {
-        name(server).is_some_and(|name| name.value.eq_ignore_ascii_case(&server.host.value))
-    };
-    // What would be verified anyway.
-    if !servers.is_empty() && servers.iter().all(is_own) {
-        return None;
-    }
-    for server in servers {
-        let (own, expected) = (name(server), &first);
-        if own.as_ref().map(|at| &at.value) != expected.as_ref().map(|at| &at.value) {
-            let words = "each member has another name in its certificate";
-            let help = "write these names as the servers' addresses instead: the name of the address is verified";
-            ctx.notes.refuse(own.map_or(server.span, |at| at.span), words, help);
-            break;
-        }
-    }
-    first
-}
-
-pub(super) fn versions(
-    profile: &mut Table,
-    min: Option<&At<&'static str>>,
-    max: Option<&At<&'static str>>,
-) {
-    // 1.2 to 1.3 is what there is.
-    if let Some(min) = min.filter(|at| at.value != "1.2") {
-        profile.text("min_version", min.value, min.span);
-    }
-    if let Some(max) = max.filter(|at| at.value != "1.3") {
-        profile.text("max_version", max.value, max.span);
-    }
-}
-
-/// `TLS_AES_256_GCM_SHA384:…`
-pub(super) fn suites(ctx: &mut Ctx, profile: &mut Table, at: &At<String>) {
-    let texts: Vec<(String, Span)> =
-        at.value.split(':').map(|name| (name.to_owned(), at.span)).collect();
-    profile.texts("cipher_suites", &texts, at.span);
-    ctx.notes.change(at.span, "these suites of TLS 1.3 only, and none of TLS 1.2");
 }
 
 /// What is a pool's here and a server's in HAProxy: the first one's, with a word where others

@@ -54,6 +54,7 @@ pub(super) struct ServerTls {
     /// `sni str(NAME)`, with the name.
     pub(super) sni: Option<At<String>>,
     pub(super) verifyhost: Option<At<String>>,
+    pub(super) check_sni: Option<At<String>>,
     pub(super) cipher_suites: Option<At<String>>,
     pub(super) min: Option<At<&'static str>>,
     pub(super) max: Option<At<&'static str>>,
@@ -225,7 +226,7 @@ fn option(
         "crt" => tls.certificate = base(args.text(ctx, word), &global.crt_base),
         "verifyhost" => tls.verifyhost = args.text(ctx, word),
         "sni" => tls.sni = sni(ctx, word, args),
-        "check-sni" => args.next += 1,
+        "check-sni" => tls.check_sni = args.text(ctx, word),
         "alpn" | "check-alpn" => {
             args.next();
             let words =
@@ -261,6 +262,9 @@ fn unknown(ctx: &mut Ctx, word: &Word, keyword: &str, args: &mut Args<'_>) {
     };
     let words = format!("`server` option `{}` is not possible here", words::shorten(keyword));
     ctx.notes.refuse(word.span, words, help);
+    args.skip_values(|word| {
+        SERVER_WORDS.contains(&word) || words::option_reason(words::SERVER, word).is_some()
+    });
 }
 
 const SERVER_WORDS: &[&str] = &[
@@ -291,6 +295,24 @@ const SERVER_WORDS: &[&str] = &[
     "error-limit",
     "track",
     "cookie",
+    "check-ssl",
+    "check-sni",
+    "check-send-proxy",
+    "no-ssl",
+    "crt",
+    "ciphersuites",
+    "ssl-min-ver",
+    "ssl-max-ver",
+    "force-tlsv12",
+    "force-tlsv13",
+    "no-tlsv12",
+    "no-tlsv13",
+    "on-error",
+    "on-marked-up",
+    "minconn",
+    "tcp-ut",
+    "agent-check",
+    "alpn",
 ];
 
 /// `str(NAME)`; other expressions depend on the client.
@@ -305,7 +327,7 @@ fn sni(ctx: &mut Ctx, word: &Word, args: &mut Args<'_>) -> Option<At<String>> {
 }
 
 pub(super) fn source(ctx: &mut Ctx, word: &Word, args: &mut Args<'_>) -> Option<SourceAddress> {
-    let value = args.value(ctx, word)?;
+    let value = args.value(ctx, word).filter(|value| !value.is_broken)?;
     let (host, port) = match value.text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port),
         _ => (value.text.as_str(), ""),
@@ -356,6 +378,10 @@ pub(super) fn source(ctx: &mut Ctx, word: &Word, args: &mut Args<'_>) -> Option<
 /// The last colon is before the port, also in IPv6 addresses without brackets.
 fn host_and_port(ctx: &mut Ctx, word: &Word) -> Option<(String, Option<u16>)> {
     let text = word.text.as_str();
+    // The configuration cannot be used; nothing more is said about this server.
+    if word.is_broken {
+        return Some((format!("unset-{}.invalid", word.span.start), Some(1)));
+    }
     let (family, text) = text.split_once('@').unwrap_or(("", text));
     let mut refuse = |words: String, help: &str| {
         ctx.notes.refuse(word.span, words, help);

@@ -54,6 +54,8 @@ pub(super) struct Stick {
     pub(super) expire: Option<At<Duration>>,
     pub(super) on_src: Option<Span>,
     pub(super) mask: Option<At<u64>>,
+    /// The proxy whose table it is, when that is another one.
+    pub(super) of: Option<At<String>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -74,19 +76,25 @@ pub(super) struct Settings {
     pub(super) default_server: ServerOptions,
     pub(super) log_global: bool,
     pub(super) logs: Vec<LogTarget>,
-    // What follows is never inherited.
-    pub(super) binds: Vec<Bind>,
-    pub(super) servers: Vec<Server>,
-    pub(super) access: Access,
     pub(super) disabled: Option<Span>,
     /// Rules about HTTP, which only a page of statistics can do without.
     pub(super) http_rules: Vec<Span>,
+    pub(super) access: Access,
+    // What follows is never inherited.
+    pub(super) binds: Vec<Bind>,
+    pub(super) servers: Vec<Server>,
 }
 
 impl Settings {
+    pub(super) fn is_http(&self) -> bool {
+        self.mode.as_ref().is_some_and(|at| at.value == Mode::Http)
+    }
+
     /// Lists that every heir copies.
     pub(super) fn inherited(&self) -> usize {
         self.logs.len()
+            + self.access.len()
+            + self.http_rules.len()
             + self.stats.users.len()
             + self.stats.others.len()
             + self.health.status.len()
@@ -96,9 +104,8 @@ impl Settings {
     pub(super) fn begin_section(&mut self) {
         self.binds.clear();
         self.servers.clear();
-        self.access = Access::default();
-        self.disabled = None;
-        self.http_rules.clear();
+        self.access.begin_section();
+        self.health.begin_section();
     }
 
     /// `listen impala :25003`, as it was written until HAProxy 1.5.
@@ -320,7 +327,7 @@ impl Settings {
             }
         }
         if matches!(name, "client" | "server" | "tunnel") {
-            short(ctx, line.span, time.value);
+            short(ctx, line.span, time.value, &value.text);
         }
     }
 
@@ -347,7 +354,7 @@ impl Settings {
             format!("old word for `timeout {name}`, which HAProxy refuses since 2.1"),
         );
         if name != "connect" {
-            short(ctx, line.span, time.value);
+            short(ctx, line.span, time.value, line.get(1));
         }
     }
 
@@ -423,7 +430,7 @@ impl Settings {
         while let Some(word) = args.next() {
             match word.text.as_str() {
                 "table" => {
-                    args.next();
+                    self.stick.of = args.text(ctx, word);
                     let words = "each virtual server has a table of its own";
                     ctx.notes.change(word.span, words);
                 }
@@ -438,11 +445,15 @@ impl Settings {
 }
 
 /// A timeout in which no query of any size ends.
-fn short(ctx: &mut Ctx, span: Span, time: Duration) {
+fn short(ctx: &mut Ctx, span: Span, time: Duration, written: &str) {
     if !time.is_zero() && time < SHORT_TIMEOUT {
         let shown = crate::native::show_duration(time);
         let words = format!("a query that takes longer than {shown} is cut while its client waits");
         let help = "make it as long as the longest query; 1h is usual";
+        let help = match written.bytes().all(|b| b.is_ascii_digit()) {
+            true => format!("a bare number is milliseconds: is {written}s meant? {help}"),
+            false => help.to_owned(),
+        };
         ctx.notes.warn(span, words, help);
     }
 }

@@ -37,7 +37,7 @@ impl Stats {
     pub(super) fn read(&mut self, ctx: &mut Ctx, line: &Line) {
         let word = line.get(1);
         match word {
-            "enable" => {}
+            "enable" => self.on = Some(line.span),
             "uri" => {
                 let Some(uri) = line.words.get(2) else {
                     ctx.notes.refuse(line.span, "`stats uri` needs a path", "");
@@ -77,10 +77,11 @@ impl Stats {
         self.users.push((name.to_owned(), password.to_owned(), line.span));
     }
 
-    /// Of every line that says more than `enable`.
+    /// Of every line.
     pub(super) fn spans(&self) -> Vec<Span> {
         let one = |at: Option<Span>| at.into_iter();
-        one(self.uri.as_ref().map(|at| at.span))
+        one(self.on)
+            .chain(one(self.uri.as_ref().map(|at| at.span)))
             .chain(self.users.iter().map(|(.., span)| *span))
             .chain(one(self.admin.as_ref().map(|at| at.span)))
             .chain(self.others.iter().map(|(_, span)| *span))
@@ -117,8 +118,9 @@ pub(super) fn socket(ctx: &mut Ctx, line: &Line) -> Option<Socket> {
     };
     let path = address.text.strip_prefix("unix@").unwrap_or(&address.text);
     if !path.starts_with('/') {
-        let words = "commands come over a Unix socket with an absolute path, or the API";
-        ctx.notes.drop(line.span, words);
+        let words = "commands are not taken over TCP, and scripts that use this address find nobody: write \
+                     `stats socket /run/haproxy/admin.sock level operator`, and tell them that path";
+        ctx.notes.change(line.span, words);
         return None;
     }
     let mut socket = Socket { path: At::new(path.to_owned(), line.span), level: None };

@@ -1,5 +1,7 @@
 //! BIG-IP's language, object by object.
 
+mod details;
+
 use std::net::IpAddr;
 use std::time::Duration;
 

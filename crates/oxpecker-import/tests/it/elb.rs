@@ -1,5 +1,7 @@
 //! What the aws command prints.
 
+mod details;
+
 use std::time::Duration;
 
 use oxpecker_config::model::{Certificate, Host, Method, Probe, VirtualKind};

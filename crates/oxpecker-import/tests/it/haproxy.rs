@@ -1,5 +1,10 @@
 //! HAProxy's language, directive by directive.
 
+mod access;
+mod probes;
+mod routes;
+mod words;
+
 use std::time::Duration;
 
 use oxpecker_config::model::{
@@ -211,6 +216,14 @@ fn more_of_servers() {
 }
 
 #[test]
+fn one_address_twice_in_a_backend_is_told() {
+    says(
+        &listen(&format!("{SERVER} server b 10.0.0.1:21050 check\n")),
+        "warned: the same address and port as `a`",
+    );
+}
+
+#[test]
 fn members_tls_is_the_virtual_servers() {
     let servers = |options: &str| {
         listen(&format!(
@@ -308,7 +321,7 @@ fn a_configuration_for_a_web_site() {
         .filter(|entry| entry.verdict == Verdict::Refused)
         .map(|entry| entry.at.line)
         .collect();
-    assert_eq!(lines, [11, 13, 19], "{:#?}", told(&imported));
+    assert_eq!(lines, [11, 13, 18, 19], "{:#?}", told(&imported));
 }
 
 #[test]

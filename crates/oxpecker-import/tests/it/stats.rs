@@ -90,7 +90,7 @@ fn the_socket_for_commands_stays_where_it_is() {
     says(&told, "changed: there is one such socket, the first");
     says(&told, "dropped: the socket has limits of its own");
     let over_tcp = haproxy(&text(" stats socket ipv4@127.0.0.1:9999 level admin", "", ""));
-    says(&crate::told(&over_tcp), "dropped: commands come over a Unix socket");
+    says(&crate::told(&over_tcp), "changed: commands are not taken over TCP");
     assert_eq!(config(&over_tcp).admin, None);
     let bad = haproxy(&text(" stats socket /run/h.sock level root", "", ""));
     says(&crate::told(&bad), "refused: `level` is one of user, operator and admin");

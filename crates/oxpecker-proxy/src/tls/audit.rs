@@ -18,11 +18,17 @@ use crate::wording::chain;
 
 const READABLE: &str = "the files must be PEM and readable by the gateway's user";
 
+/// How bad it is: `fatal` and `broken` of a finding.
+const FATAL: (bool, bool) = (true, false);
+const BROKEN: (bool, bool) = (false, true);
+
 /// One thing to tell an administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFinding {
     /// The gateway would not start with it.
     pub fatal: bool,
+    /// It would start, and clients that verify certificates would leave.
+    pub broken: bool,
     /// Table and key that name the file, such as `profile.tls_client.front` and `certificates`.
     pub table: String,
     pub key: &'static str,
@@ -85,6 +91,7 @@ fn audit_issued(profile: &TlsClient, config: &Config, now: SystemTime) -> Vec<Ce
         let date = date.map_or_else(|| "-".to_owned(), |at| at.to_string());
         findings.push(CertificateFinding {
             fatal: false,
+            broken: status.stage(now) == Stage::Expired,
             table: format!("profile.tls_client.{}", profile.name),
             key: "certificates",
             message: format!(
@@ -102,6 +109,7 @@ fn audit_issued(profile: &TlsClient, config: &Config, now: SystemTime) -> Vec<Ce
 fn audit_authority(authority: &Acme) -> Option<CertificateFinding> {
     let finding = |fatal, key, message, help: &str| CertificateFinding {
         fatal,
+        broken: false,
         table: format!("acme.{}", authority.name),
         key,
         message,
@@ -128,6 +136,7 @@ fn audit_members(profile: &TlsServer) -> Option<CertificateFinding> {
     };
     Some(CertificateFinding {
         fatal: true,
+        broken: false,
         table: format!("profile.tls_server.{}", profile.name),
         key,
         message: chain(&error),
@@ -136,9 +145,10 @@ fn audit_members(profile: &TlsServer) -> Option<CertificateFinding> {
 }
 
 fn audit_profile(profile: &TlsClient, now: SystemTime, findings: &mut Vec<CertificateFinding>) {
-    let mut add_to = |key, fatal, message, help: &str| {
+    let mut add_to = |key, (fatal, broken), message, help: &str| {
         findings.push(CertificateFinding {
             fatal,
+            broken,
             table: format!("profile.tls_client.{}", profile.name),
             key,
             message,
@@ -147,20 +157,20 @@ fn audit_profile(profile: &TlsClient, now: SystemTime, findings: &mut Vec<Certif
     };
     if let Some(auth) = &profile.client_auth {
         if let Err(error) = keys::load_certificates(&auth.ca_file) {
-            add_to("client_ca_file", true, chain(&error), READABLE);
+            add_to("client_ca_file", FATAL, chain(&error), READABLE);
         }
         if let Some(Err(error)) = auth.crl_file.as_ref().map(|path| keys::load_crls(path)) {
-            add_to("client_crl_file", true, chain(&error), READABLE);
+            add_to("client_crl_file", FATAL, chain(&error), READABLE);
         }
     }
-    let mut add = |fatal, message, help: &str| add_to("certificates", fatal, message, help);
+    let mut add = |weight, message, help: &str| add_to("certificates", weight, message, help);
     for files in files_of(profile) {
         let path = files.certificate.display();
         let pair = match keys::load(files) {
             Ok(pair) => pair,
             Err(error) => {
                 add(
-                    true,
+                    FATAL,
                     chain(&error),
                     "`openssl x509 -in FILE -noout -text` shows what it holds",
                 );
@@ -172,12 +182,12 @@ fn audit_profile(profile: &TlsClient, now: SystemTime, findings: &mut Vec<Certif
         let date = Timestamp::try_from(expires).map_or_else(|_| "-".into(), |at| at.to_string());
         match expires.duration_since(now) {
             Err(_) => add(
-                false,
+                BROKEN,
                 format!("the certificate in {path} expired on {date}"),
                 "clients that verify refuse it: renew it; the files are watched",
             ),
             Ok(left) if left < SOON => add(
-                false,
+                (false, false),
                 format!(
                     "the certificate in {path} expires on {date}, in {} days",
                     left.as_secs() / 86_400
@@ -213,6 +223,7 @@ fn audit_name(
     if !all.iter().any(|pattern| name_fits(pattern, &name)) {
         findings.push(CertificateFinding {
             fatal: false,
+            broken: true,
             table: format!("virtual.{}", virtual_server.name),
             key: "public_name",
             message: format!(

@@ -95,8 +95,13 @@ impl ClientTls {
         result.await.map_err(|error| explain(&error))
     }
 
+    /// The same settings for a handshake of another kind.
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+
     /// The name that this member's certificate must carry.
-    fn name_of(&self, host: &Host) -> Result<ServerName<'static>, ClientTlsError> {
+    pub(super) fn name_of(&self, host: &Host) -> Result<ServerName<'static>, ClientTlsError> {
         match (&self.name, host) {
             (Some(name), _) => Ok(name.clone()),
             (None, Host::Ip(ip)) => Ok(ServerName::IpAddress((*ip).into())),

@@ -6,19 +6,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use oxpecker_config::model::{Host, TlsServer};
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection};
+use rustls::{CertificateError, ClientConfig, ClientConnection};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::PROVIDER;
 use super::certificates::name_fits;
-use super::client::ClientTlsError;
-use super::verify::{Lax, names_of, validity_of};
+use super::client::{ClientTls, ClientTlsError, explain};
+use super::verify::{Lax, addresses_of, names_of, validity_of};
 
 /// What is told of a server's certificate. It was not verified.
 #[derive(Debug, Clone)]
 pub struct ShownCertificate {
-    /// Subject alternative names, in lower case.
+    /// Subject alternative names, in lower case, and addresses.
     pub names: Vec<String>,
     pub subject: String,
     pub issuer: String,
@@ -92,12 +93,56 @@ fn describe(certificate: &CertificateDer<'_>) -> ShownCertificate {
     let subject = parsed.as_ref().map_or(String::new(), |parsed| parsed.subject().to_string());
     let issuer = parsed.as_ref().map_or(String::new(), |parsed| parsed.issuer().to_string());
     ShownCertificate {
-        names: names_of(certificate),
+        names: [names_of(certificate), addresses_of(certificate)].concat(),
         not_after: validity_of(certificate).map(|validity| validity.not_after),
         is_self_signed: parsed.is_some() && subject == issuer,
         subject,
         issuer,
     }
+}
+
+/// Why connections to a member would end in the TLS handshake.
+#[derive(Debug, Clone)]
+pub struct MemberRefusal {
+    /// What the gateway would log.
+    pub text: String,
+    /// Only the name in the certificate is wrong.
+    pub for_another_name: bool,
+}
+
+/// Shakes hands with a member as connections of clients would, by the same profile. `Ok(None)`: all
+/// is well. Blocks for `patience` at most at each step.
+///
+/// # Errors
+/// When no connection could be made at all.
+pub fn try_member(
+    address: SocketAddr,
+    host: &Host,
+    profile: &TlsServer,
+    patience: Duration,
+) -> io::Result<Option<MemberRefusal>> {
+    let plain = |text: String| Some(MemberRefusal { text, for_another_name: false });
+    let tls = ClientTls::new(profile).and_then(|tls| Ok((tls.name_of(host)?, tls)));
+    let (name, tls) = match tls {
+        Ok(found) => found,
+        Err(error) => return Ok(plain(error.to_string())),
+    };
+    let mut tls = ClientConnection::new(tls.config(), name).map_err(io::Error::other)?;
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    while tls.is_handshaking() {
+        let Err(error) = tls.complete_io(&mut stream) else { continue };
+        let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let for_another_name = matches!(
+            of_tls,
+            Some(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+            ))
+        );
+        return Ok(Some(MemberRefusal { text: explain(&error), for_another_name }));
+    }
+    Ok(None)
 }
 
 /// A client that believes everybody: for looking, never for anything that must not be read or

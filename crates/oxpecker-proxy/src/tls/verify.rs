@@ -1,5 +1,6 @@
 //! Reading certificates, and the two ways of not using the system of authorities.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +22,19 @@ pub(crate) fn names_of(certificate: &CertificateDer<'_>) -> Vec<String> {
         _ => None,
     };
     alternatives.value.general_names.iter().filter_map(name).collect()
+}
+
+/// The addresses that a certificate is for.
+pub(super) fn addresses_of(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return Vec::new() };
+    let Ok(Some(alternatives)) = parsed.subject_alternative_name() else { return Vec::new() };
+    let address = |name: &GeneralName<'_>| {
+        let GeneralName::IPAddress(bytes) = name else { return None };
+        let four = <[u8; 4]>::try_from(*bytes).map(IpAddr::from).ok();
+        four.or_else(|| <[u8; 16]>::try_from(*bytes).map(IpAddr::from).ok())
+    };
+    let addresses = alternatives.value.general_names.iter().filter_map(address);
+    addresses.map(|address| address.to_string()).collect()
 }
 
 /// From when until when a certificate is valid.

@@ -1,7 +1,8 @@
 //! Members' certificates against the name that clients use.
 //!
 //! Where TLS is passed through, a client sees the coordinator's own certificate, and that has to
-//! name the balancer as well; where it is begun anew, the gateway compares it with the node's name.
+//! name the balancer as well; where it is begun anew, a handshake like that of a client's connection
+//! tells what the gateway thinks of it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,8 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
-use oxpecker_config::model::{TlsServer, Verify, Virtual};
-use oxpecker_proxy::{ShownCertificate, inspect_certificate};
+use oxpecker_config::model::{Host, TlsServer, Virtual};
+use oxpecker_proxy::{MemberRefusal, ShownCertificate, inspect_certificate, try_member};
 
 use super::{Patient, host, ip_of, side_by_side};
 use crate::finding::{Report, Section};
@@ -27,7 +28,15 @@ struct Place<'a> {
     /// As people call it.
     what: String,
     host: String,
+    node: &'a Host,
     address: SocketAddr,
+}
+
+/// What was seen at one member.
+struct Seen {
+    certificate: ShownCertificate,
+    /// By the virtual server's own profile.
+    refusal: Option<MemberRefusal>,
 }
 
 /// Tells of each virtual server whether its clients have to speak TLS.
@@ -38,31 +47,20 @@ pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) -> Vec<bool> {
     let mut to_issue: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let section = report.section("Certificates of members");
     let places = places(patient);
-    let shown = side_by_side(&places, |place| {
-        let asked = place.public.unwrap_or(&place.host);
-        inspect_certificate(place.address, asked, PATIENCE)
-    });
-    for (place, shown) in places.iter().zip(shown) {
-        match shown {
+    let seen = side_by_side(&places, look);
+    for (place, seen) in places.iter().zip(seen) {
+        match seen {
             Ok(None) => no_tls(section, place),
-            Ok(Some(certificate)) => {
+            Ok(Some(seen)) => {
                 if place.virtual_server.tls_server.is_none() {
                     // Passed through; or an end to TLS here, and a member that wants it as well.
                     has_tls[place.index] = true;
                 }
                 ended_twice(section, place);
-                dates(section, &place.what, &certificate);
-                let needed = needed_names(place);
-                let missing: Vec<_> =
-                    needed.iter().filter(|name| !certificate.covers(name)).collect();
-                if missing.is_empty() {
-                    let names = certificate.names.join(", ");
-                    section.fine(format!("{} shows a certificate for {names}", place.what));
-                } else {
-                    missing_names(section, &place.what, &certificate, &missing);
-                    let names = to_issue.entry(place.host.clone()).or_default();
-                    names.extend(needed);
-                }
+                to_issue
+                    .entry(place.host.clone())
+                    .or_default()
+                    .extend(judge(section, place, &seen));
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => section.fault(
                 format!("{} speaks TLS, but not with us: {error}", place.what),
@@ -73,6 +71,7 @@ pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) -> Vec<bool> {
             Err(_) => {}
         }
     }
+    to_issue.retain(|_, names| !names.is_empty());
     if !to_issue.is_empty() {
         let lines = to_issue.into_iter().map(|(host, mut names)| {
             names.sort();
@@ -87,20 +86,90 @@ pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) -> Vec<bool> {
     has_tls
 }
 
+fn look(place: &Place<'_>) -> io::Result<Option<Seen>> {
+    let asked = place.public.unwrap_or(&place.host);
+    let Some(certificate) = inspect_certificate(place.address, asked, PATIENCE)? else {
+        return Ok(None);
+    };
+    let refusal = match &place.virtual_server.tls_server {
+        Some(profile) => try_member(place.address, place.node, profile, PATIENCE)?,
+        None => None,
+    };
+    Ok(Some(Seen { certificate, refusal }))
+}
+
+/// Names that a new certificate should have, when the one that is shown does not do.
+fn judge(section: &mut Section, place: &Place<'_>, seen: &Seen) -> Vec<String> {
+    let Seen { certificate, refusal } = seen;
+    let needed = needed_names(place);
+    let has_ended = dates(section, &place.what, certificate);
+    if let Some(refusal) = refusal {
+        // That it has ended was said.
+        if !has_ended || refusal.for_another_name {
+            refused(section, place, certificate, refusal);
+        }
+        return if refusal.for_another_name { needed } else { Vec::new() };
+    }
+    let of_clients = place.virtual_server.tls_server.is_none();
+    let missing: Vec<_> = needed.iter().filter(|name| !certificate.covers(name)).collect();
+    if of_clients && !missing.is_empty() {
+        missing_names(section, &place.what, certificate, &missing);
+        return needed;
+    }
+    section.fine(format!(
+        "{} shows a certificate for {}",
+        place.what,
+        certificate.names.join(", ")
+    ));
+    Vec::new()
+}
+
+fn refused(
+    section: &mut Section,
+    place: &Place<'_>,
+    certificate: &ShownCertificate,
+    refusal: &MemberRefusal,
+) {
+    let Place { virtual_server, what, .. } = place;
+    let profile = virtual_server.tls_server.as_ref().map_or("", |profile| profile.name.as_str());
+    let fix = match refusal.for_another_name {
+        true => format!(
+            "issue it anew with the names below, or write `server_name` in [profile.tls_server.{profile}]"
+        ),
+        false => format!(
+            "its issuer is {}: mend [profile.tls_server.{profile}], or issue the certificate anew",
+            certificate.issuer
+        ),
+    };
+    section.fault(
+        format!("{what}: `{}` refuses its certificate: {}", virtual_server.name, refusal.text),
+        "no client can be connected to it",
+        fix,
+    );
+}
+
 fn places<'a>(patient: &'a Patient<'_>) -> Vec<Place<'a>> {
     let mut places = Vec::new();
     for (index, virtual_server) in patient.config.virtuals.iter().enumerate() {
-        for member in &patient.config.pools[virtual_server.pool].members {
-            let node = &patient.config.nodes[member.node];
-            let Some(ip) = ip_of(node) else { continue };
-            places.push(Place {
-                index,
-                virtual_server,
-                public: patient.public_name_of(virtual_server),
-                what: format!("{}:{}", node.name, member.port),
-                host: host(node),
-                address: SocketAddr::new(ip, member.port),
-            });
+        let own = (virtual_server.pool, patient.public_name_of(virtual_server));
+        // A client that asked for a name wants to see it in the certificate.
+        let routed = virtual_server.sni_routes.iter().map(|route| {
+            (route.pool, Some(route.name.as_str()).filter(|name| !name.starts_with('*')))
+        });
+        for (pool, public) in [own].into_iter().chain(routed) {
+            for member in &patient.config.pools[pool].members {
+                let node = &patient.config.nodes[member.node];
+                let Some(ip) = ip_of(node) else { continue };
+                places.push(Place {
+                    index,
+                    virtual_server,
+                    public,
+                    what: format!("{}:{}", node.name, member.port),
+                    host: host(node),
+                    node: &node.address,
+                    address: SocketAddr::new(ip, member.port),
+                });
+            }
         }
     }
     places
@@ -113,14 +182,12 @@ fn alternative_names(names: &[String]) -> String {
     names.join(",")
 }
 
+/// What a good certificate of this member is for.
 fn needed_names(place: &Place<'_>) -> Vec<String> {
     let Place { virtual_server, host, .. } = place;
     match &virtual_server.tls_server {
-        Some(TlsServer { verify: Verify::Pinned(_) | Verify::None, .. }) => Vec::new(),
         Some(TlsServer { server_name: Some(name), .. }) => vec![name.clone()],
-        Some(_) if host.parse::<IpAddr>().is_err() => vec![host.clone()],
-        // An address is compared with names of type IP, which only a handshake of its own tells.
-        Some(_) => Vec::new(),
+        Some(_) => vec![host.clone()],
         None => {
             let own = host.parse::<IpAddr>().is_err().then(|| host.clone());
             own.into_iter().chain(place.public.map(str::to_owned)).collect()
@@ -186,10 +253,12 @@ fn ended_twice(section: &mut Section, place: &Place<'_>) {
     }
 }
 
-fn dates(section: &mut Section, what: &str, certificate: &ShownCertificate) {
-    let Some(not_after) = certificate.not_after else { return };
+/// Whether it has ended.
+fn dates(section: &mut Section, what: &str, certificate: &ShownCertificate) -> bool {
+    let Some(not_after) = certificate.not_after else { return false };
     let date = Timestamp::try_from(not_after).map_or_else(|_| "-".into(), |at| at.to_string());
-    match not_after.duration_since(SystemTime::now()) {
+    let left = not_after.duration_since(SystemTime::now());
+    match left {
         Err(_) => section.fault(
             format!("the certificate of {what} ended on {date}"),
             "everybody who verifies it refuses it",
@@ -202,4 +271,5 @@ fn dates(section: &mut Section, what: &str, certificate: &ShownCertificate) {
         ),
         Ok(_) => {}
     }
+    left.is_err()
 }

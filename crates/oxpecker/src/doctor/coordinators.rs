@@ -1,11 +1,15 @@
 //! What coordinators say of themselves on their web pages: role, state, flags that matter behind a
 //! balancer, and their clock.
 
+mod flags;
+
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime};
 
 use jiff::fmt::rfc2822;
+use oxpecker_config::model::Node;
 use oxpecker_proxy::unverified_client;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
@@ -22,9 +26,6 @@ const PAGE_BYTES_MAX: u64 = 8 << 20;
 /// Kerberos refuses tickets beyond five minutes.
 const SKEW_FAULT: Duration = Duration::from_secs(300);
 const SKEW_WARNING: Duration = Duration::from_secs(30);
-
-/// impalad's default for the connections of each port.
-const SERVICE_THREADS_DEFAULT: u64 = 64;
 
 /// What one coordinator's pages say; what could not be had is absent.
 struct Pages {
@@ -43,15 +44,16 @@ struct Page {
 pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) -> bool {
     let section = report.section("Coordinators");
     let web_port = patient.options.web_port;
-    let nodes: Vec<(&str, SocketAddr)> = patient
+    let nodes: Vec<(&Node, SocketAddr)> = patient
         .config
         .nodes
         .iter()
-        .filter_map(|node| Some((node.name.as_str(), SocketAddr::new(ip_of(node)?, web_port))))
+        .filter_map(|node| Some((node, SocketAddr::new(ip_of(node)?, web_port))))
         .collect();
     let pages = side_by_side(&nodes, |(_, address)| Pages::read(*address));
     let mut has_ldap = false;
-    for ((name, address), pages) in nodes.iter().zip(&pages) {
+    for ((node, address), pages) in nodes.iter().zip(&pages) {
+        let name = node.name.as_str();
         match &pages.root {
             Err(error) => section.note(format!(
                 "{name}: no web page at {address} ({error}): role, flags and clock are not known"
@@ -62,9 +64,22 @@ pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) -> bool {
             }
         }
         if let Some(flags) = &pages.flags {
-            has_ldap |= examine_flags(patient, section, name, &flags.body);
+            has_ldap |= flags::examine(patient, section, node, &flags.body);
         }
     }
+    let names = || nodes.iter().map(|(node, _)| node.name.as_str());
+    let versions = names().zip(&pages).filter_map(|(name, pages)| {
+        let page = pages.root.as_ref().ok()?;
+        Some((name, version(&page.body)?))
+    });
+    differing_versions(section, &versions.collect::<Vec<_>>());
+    flags::compare(
+        section,
+        &names()
+            .zip(&pages)
+            .filter_map(|(name, pages)| Some((name, &pages.flags.as_ref()?.body)))
+            .collect::<Vec<_>>(),
+    );
     // Each knows all; one is enough.
     if let Some(backends) = pages.iter().find_map(|pages| pages.backends.as_ref()) {
         left_out(section, &nodes, &backends.body);
@@ -165,8 +180,32 @@ fn clock(section: &mut Section, node: &str, page: &Page) {
     }
 }
 
+fn version(page: &Value) -> Option<&str> {
+    page["version"].as_str().and_then(|text| text.lines().next())
+}
+
+/// While a cluster is updated; else a host was forgotten.
+fn differing_versions(section: &mut Section, found: &[(&str, &str)]) {
+    let mut by_version: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, version) in found {
+        by_version.entry(version).or_default().push(name);
+    }
+    if by_version.len() > 1 {
+        let parts =
+            by_version.iter().map(|(version, names)| format!("{} ({version})", names.join(", ")));
+        section.warning(
+            format!(
+                "coordinators have different versions: {}",
+                parts.collect::<Vec<_>>().join("; ")
+            ),
+            "what a client can do depends on the coordinator that it happens to get",
+            "update all, or give each version a pool of its own until then",
+        );
+    }
+}
+
 fn role(section: &mut Section, node: &str, page: &Value) {
-    let version = page["version"].as_str().and_then(|text| text.lines().next()).unwrap_or("-");
+    let version = version(page).unwrap_or("-");
     if page["is_coordinator"] == false {
         section.fault(
             format!("{node}: is no coordinator, only an executor ({version})"),
@@ -184,65 +223,8 @@ fn role(section: &mut Section, node: &str, page: &Value) {
     }
 }
 
-/// True: names and passwords are taken (LDAP).
-fn examine_flags(patient: &Patient<'_>, section: &mut Section, node: &str, page: &Value) -> bool {
-    let Some(flags) = page["flags"].as_array() else { return false };
-    let value = |name: &str| {
-        let flag = flags.iter().find(|flag| flag["name"] == name)?;
-        flag["current"].as_str().map(str::to_owned).or_else(|| Some(flag["current"].to_string()))
-    };
-    let number = |name: &str| value(name).and_then(|text| text.parse::<u64>().ok());
-    if let Some(threads) = number("fe_service_threads")
-        && threads <= SERVICE_THREADS_DEFAULT
-    {
-        section.warning(
-            format!("{node}: takes {threads} connections on each port (--fe_service_threads)"),
-            "behind a balancer more come; those beyond are accepted and then get no answer",
-            "raise --fe_service_threads, or write `connections_max` for the member a little lower",
-        );
-    }
-    for name in ["idle_session_timeout", "idle_query_timeout"] {
-        if let Some(seconds @ 1..) = number(name) {
-            section.note(format!(
-                "{node}: --{name}={seconds}: impalad itself ends what is idle for {seconds} s"
-            ));
-        }
-    }
-    if let Some(realm) = &patient.options.realm {
-        principal(patient, section, node, realm, value("principal").as_deref());
-    }
-    value("enable_ldap_auth").as_deref() == Some("true")
-}
-
-/// Clients ask for a ticket for the gateway's name, so every coordinator has to answer to it.
-fn principal(
-    patient: &Patient<'_>,
-    section: &mut Section,
-    node: &str,
-    realm: &str,
-    found: Option<&str>,
-) {
-    let service = &patient.options.service;
-    let needed = patient.public_names().into_iter();
-    let needed: Vec<_> =
-        needed.map(|name| format!("{service}/{}@{realm}", name.to_lowercase())).collect();
-    let Some(first) = needed.first() else { return };
-    let why =
-        "clients end with `Could not start SASL`: they ask for a ticket for the gateway's name";
-    let fix = format!("set --principal={first} (see the flags below) and restart impalad");
-    match found {
-        Some(found) if needed.iter().any(|needed| needed == found) => {
-            section.fine(format!("{node}: --principal={found}"));
-        }
-        None | Some("") => section.fault(format!("{node}: has no --principal"), why, fix),
-        Some(found) => {
-            section.fault(format!("{node}: --principal={found}, not {first}"), why, fix);
-        }
-    }
-}
-
 /// Coordinators of the cluster that carry nothing, because no pool knows them.
-fn left_out(section: &mut Section, nodes: &[(&str, SocketAddr)], page: &Value) {
+fn left_out(section: &mut Section, nodes: &[(&Node, SocketAddr)], page: &Value) {
     for backend in page["backends"].as_array().into_iter().flatten() {
         let text = |name: &str| backend[name].as_str();
         let Some(address) = text("address").or_else(|| text("krpc_address")) else { continue };

@@ -4,9 +4,10 @@
 //! (`--principal`) and to other impalads that it is itself (`--be_principal`); its keytab needs the
 //! keys of both.
 
+use std::net::IpAddr;
 use std::path::Path;
 
-use oxpecker_config::model::Host;
+use oxpecker_config::model::{Host, Node};
 
 use super::{Patient, names};
 use crate::finding::{Report, Section};
@@ -30,7 +31,7 @@ pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) {
     };
     let section = report.section("Kerberos");
     let names = patient.public_names().into_iter();
-    let names = names.filter(|name| name.parse::<std::net::IpAddr>().is_err());
+    let names = names.filter(|name| name.parse::<IpAddr>().is_err());
     let public: Vec<_> = names.map(principal).collect();
     let Some(first_public) = public.first() else {
         section.fault(
@@ -40,7 +41,19 @@ pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) {
         );
         return;
     };
-    let hosts = coordinator_hosts(patient);
+    if patient.options.keytabs.is_empty() {
+        section.note(
+            "no keytab was looked at: pass --keytab FILE with the one that a coordinator uses (--keytab_file)",
+        );
+    }
+    let (hosts, nameless) = coordinator_hosts(patient);
+    for ip in &nameless {
+        section.warning(
+            format!("{ip} has no name: the principal of the coordinator there is not known"),
+            "Kerberos knows hosts by name, and clients and other impalads ask for that name",
+            "add a PTR record for it, or write its name as the node's `address`",
+        );
+    }
     for path in &patient.options.keytabs {
         let Some(keytab) = read(section, path) else { continue };
         for needed in public.iter().filter(|needed| !keytab.has(needed)) {
@@ -79,6 +92,16 @@ pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) {
                  --keytab_file=/etc/security/keytabs/{service}_{host}.keytab\n"
             )
         })
+        .chain(nameless.iter().map(|ip| {
+            let own = Principal {
+                components: vec![service.clone(), "HOST".to_owned()],
+                realm: realm.clone(),
+            };
+            format!(
+                "{ip}: --principal={first_public} --be_principal={own} \
+                 --keytab_file=/etc/security/keytabs/{service}_HOST.keytab\n"
+            )
+        }))
         .collect();
     report.text("impalad's flags on each host (then restart Impala)", flags);
     report.text(
@@ -87,13 +110,25 @@ pub(super) fn examine(patient: &Patient<'_>, report: &mut Report) {
     );
 }
 
-/// Names of the coordinators, as Kerberos wants them; an address without a name is left out.
-fn coordinator_hosts(patient: &Patient<'_>) -> Vec<String> {
-    let host = |node: &oxpecker_config::model::Node| match &node.address {
+/// Names of the coordinators, as Kerberos wants them, and addresses that have none.
+fn coordinator_hosts(patient: &Patient<'_>) -> (Vec<String>, Vec<IpAddr>) {
+    let (mut hosts, mut nameless) = (Vec::new(), Vec::new());
+    for node in &patient.config.nodes {
+        match (host_name(node), &node.address) {
+            (Some(name), _) => hosts.push(name),
+            (None, Host::Ip(ip)) => nameless.push(*ip),
+            (None, Host::Name(_)) => {}
+        }
+    }
+    (hosts, nameless)
+}
+
+/// The name in a coordinator's own principal.
+pub(super) fn host_name(node: &Node) -> Option<String> {
+    match &node.address {
         Host::Name(name) => Some(name.to_lowercase()),
         Host::Ip(ip) => names::reverse(*ip).map(|name| name.to_lowercase()),
-    };
-    patient.config.nodes.iter().filter_map(host).collect()
+    }
 }
 
 fn read(section: &mut Section, path: &Path) -> Option<Keytab> {

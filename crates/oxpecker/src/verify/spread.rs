@@ -167,7 +167,15 @@ fn simultaneous(client: &Client<'_>, members: usize, section: &mut Section) {
     let mut names: Vec<_> = open.iter().map(coordinator).collect();
     names.sort();
     names.dedup();
-    if open.len() == members {
+    if open.len() == members && members > 1 && names.len() == 1 {
+        section.warning(
+            format!("{members} connections at once are on 1 of {members} members"),
+            "they should be spread: the others are down by their probes or full, or the gateway runs \
+             with another configuration than this one",
+            "`oxpecker status` on the gateway's host tells the members' states, `oxpecker explain` the \
+             method that is configured",
+        );
+    } else if open.len() == members {
         section.fine(format!(
             "{members} connections at once are on {} of {members} members",
             names.len()

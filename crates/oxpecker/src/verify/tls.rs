@@ -45,7 +45,7 @@ pub(super) fn examine(service: &Service<'_>, section: &mut Section) -> anyhow::R
         Err(error) => {
             section.fault(
                 format!("could not connect: {error}"),
-                "nobody else can either",
+                "clients on this machine cannot either; what others see depends on the networks between",
                 "is the gateway running, and does a firewall let this machine in? `ss -ltn` there \
                  shows its ports",
             );

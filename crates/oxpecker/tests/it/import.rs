@@ -1,6 +1,8 @@
 //! Other balancers' files on the command line: by extension, in directories, translated; and
 //! beside HAProxy itself.
 
+mod output;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -108,7 +110,7 @@ fn strangers_cannot_read_what_import_writes() {
     let import = |umask: &str| {
         let script = format!("umask {umask}; exec \"$@\"");
         let status = Command::new("sh")
-            .args(["-c", &script, "sh", PROGRAM, "import", "haproxy", &file, "-o"])
+            .args(["-c", &script, "sh", PROGRAM, "import", "haproxy", &file, "--force", "-o"])
             .arg(&to)
             .stderr(Stdio::null())
             .status()

@@ -90,7 +90,8 @@ impl Builder<'_> {
         }
         let rules = stats.others.iter().filter(|(word, _)| word == "http-request");
         for span in rules.map(|(_, span)| span).chain(&settings.http_rules) {
-            self.ctx.notes.drop(*span, "users say who may see the page");
+            let words = "passwords alone say who may see the page, wherever they come from";
+            self.ctx.notes.change(*span, words);
         }
         let mut known = HashSet::new();
         let mut users = Vec::new();
@@ -155,6 +156,7 @@ impl Builder<'_> {
         }
         let mut table = Table::named(Kind::AdminUser, &own, *span);
         table.text("password", password, *span);
+        table.told("password", "stands here in clear text");
         table.text("role", role, *span);
         table
     }

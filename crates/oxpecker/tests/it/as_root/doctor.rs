@@ -2,6 +2,9 @@
 //!
 //! Names come from a file of hosts that only the program under test sees; that needs root.
 
+mod flags;
+mod members;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -27,6 +30,8 @@ struct Clinic {
     authority: Authority,
     /// Lines of `/etc/hosts`.
     hosts: Vec<String>,
+    /// Of the nodes.
+    addresses: [String; 2],
     /// Arguments of each stand-in; `None`: it is not there.
     coordinators: Vec<Option<Vec<String>>>,
     /// Lines before the tables, lines of the virtual server, tables.
@@ -53,6 +58,7 @@ impl Clinic {
         let arguments = vec![PRINCIPAL.to_owned(), "--flag-shown=fe_service_threads=256".into()];
         Self {
             hosts,
+            addresses: ["n1.example.test".into(), "n2.example.test".into()],
             coordinators: vec![Some(arguments.clone()), Some(arguments)],
             virtual_server: String::new(),
             top: String::new(),
@@ -122,13 +128,13 @@ impl Clinic {
         let config = format!(
             "{}
 [node.n1]
-address = \"n1.example.test\"
+address = \"{}\"
 [node.n2]
-address = \"n2.example.test\"
+address = \"{}\"
 [pool.p]
 port = 21050
 members = [\"n1\", \"n2\"]
-monitor = \"none\"
+monitor = \"tcp\"
 [virtual.v]
 listen = \"{}\"
 pool = \"p\"
@@ -136,6 +142,8 @@ public_name = \"{LB}\"
 allow = [\"127.0.0.0/8\"]
 {}",
             self.top,
+            self.addresses[0],
+            self.addresses[1],
             self.net.addr(1),
             self.virtual_server
         );

@@ -65,6 +65,16 @@ fn one_dead_coordinator_is_named() {
     assert!(!out.contains("member c1:21050") && !out.contains("logins failed"), "{out}");
 }
 
+/// The method spreads, so something is wrong when all meet at one.
+#[test]
+fn shells_at_once_that_are_all_on_one_coordinator_are_told() {
+    let mut cluster = Plan::new(3).start();
+    cluster.coordinators[1].kill();
+    cluster.coordinators[2].kill();
+    let (_, out) = verify(&cluster, &["--virtual", "hs2", "--logins", "1"]);
+    assert!(out.contains("warning  3 connections at once are on 1 of 3 members"), "{out}");
+}
+
 #[test]
 fn a_login_by_ldap_needs_the_right_password() {
     let cluster = Plan::new(2)
