@@ -2,6 +2,7 @@
 //! beside HAProxy itself.
 
 mod output;
+mod probes;
 mod rules;
 
 use std::net::SocketAddr;
