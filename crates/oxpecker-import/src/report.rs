@@ -1,6 +1,6 @@
 //! What became of each directive: one entry a line, and beside them the warnings of an expert.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{self, Write};
 
 use oxpecker_config::{Diagnostic, Severity};
@@ -115,6 +115,7 @@ pub(crate) struct Notes {
     /// By file and the byte where a directive begins.
     directives: BTreeMap<(usize, usize), Directive>,
     known: HashSet<(Verdict, Span, String)>,
+    explained: HashMap<&'static str, Span>,
     refused: usize,
     warned: usize,
     left_out: usize,
@@ -141,6 +142,12 @@ impl Notes {
 
     pub(crate) fn change(&mut self, span: Span, words: impl Into<String>) {
         self.push(Verdict::Changed, span, words.into(), None);
+    }
+
+    /// The same explanation of many lines: at length once, then in short.
+    pub(crate) fn explain(&mut self, span: Span, words: &'static str, short: &'static str) {
+        let first = *self.explained.entry(words).or_insert(span);
+        self.change(span, if first == span { words } else { short });
     }
 
     pub(crate) fn refuse(&mut self, span: Span, words: impl Into<String>, help: impl Into<String>) {

@@ -249,13 +249,14 @@ impl Settings {
                 let words = "`least-connections` with `scope = \"member\"`: HAProxy's leastconn counts each \
                              port of a host by itself. Without `scope` a host's connections over all pools \
                              count";
-                ctx.notes.change(line.span, words);
+                let short = "`least-connections` with `scope = \"member\"`, as above";
+                ctx.notes.explain(line.span, words, short);
                 Balance::LeastConnections
             }
             "source" => {
                 let words =
                     "`source-hash`, which is consistent: when a member goes, only its clients move";
-                ctx.notes.change(line.span, words);
+                ctx.notes.explain(line.span, words, "`source-hash`, as above");
                 Balance::Source
             }
             "random" => {

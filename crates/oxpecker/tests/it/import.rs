@@ -2,6 +2,8 @@
 //! beside HAProxy itself.
 
 mod output;
+mod probes;
+mod rules;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -73,10 +75,15 @@ fn problems_are_told_where_the_foreign_file_has_them() {
 #[test]
 fn a_missing_certificate_is_told_where_bind_names_it() {
     let text = LISTEN.replace("12:21050", "12:21050 ssl crt missing.pem");
-    let (_dir, file) = with("haproxy.cfg", &text);
+    let (dir, file) = with("haproxy.cfg", &text);
     let (status, out, _) = oxpecker(&["check", "-f", &file]);
     assert_eq!(status, 3, "{out}");
     assert!(out.contains("missing.pem: no such file") && out.contains("haproxy.cfg:8:"), "{out}");
+    // HAProxy would read every file in it.
+    fs::create_dir(dir.join("certs")).unwrap();
+    let file = dir.write("haproxy.cfg", &text.replace("missing.pem", "certs"));
+    let (status, out, _) = oxpecker(&["check", "-f", file.to_str().unwrap()]);
+    assert!(status == 3 && out.contains("name each certificate's file"), "{out}");
 }
 
 #[test]

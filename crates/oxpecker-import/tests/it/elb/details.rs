@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oxpecker_config::model::ServiceDown;
+use oxpecker_config::model::{ProxyVersion, ServiceDown};
 use oxpecker_import::Verdict;
 
 use super::{elb, refused};
@@ -98,6 +98,18 @@ fn unhealthy_targets_lose_their_connections_where_aws_ends_them() {
         "target_health_state.unhealthy.connection_termination.enabled\",\n            \"Value\": \"true\"",
     );
     assert_eq!(config(&elb(&text)).pools[0].service_down, ServiceDown::Reset);
+}
+
+#[test]
+fn headers_and_addresses_that_targets_see() {
+    let with = |key: &str| {
+        let old = "proxy_protocol_v2.enabled\",\n            \"Value\": \"false\"";
+        sample("nlb.json").replace(old, &format!("{key}\", \"Value\": \"true\""))
+    };
+    let pool = |text: &str| config(&elb(text)).pools[0].clone();
+    assert_eq!(pool(&with("proxy_protocol_v2.enabled")).send_proxy, Some(ProxyVersion::V2));
+    assert_eq!(pool(&sample("nlb.json")).send_proxy, None);
+    says(&with("preserve_client_ip.enabled"), "changed: members see the gateway's address");
 }
 
 #[test]

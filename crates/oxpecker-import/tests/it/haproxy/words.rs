@@ -108,6 +108,16 @@ fn one_mistake_is_told_once() {
 }
 
 #[test]
+fn what_is_the_same_for_many_lines_is_explained_once() {
+    let listens = ["a", "b", "c"].map(|name| {
+        format!("listen {name}\n bind unix@/run/{name}\n balance leastconn\n server {name} 10.0.0.1:21050 check\n")
+    });
+    let told = told(&haproxy(&listens.concat()));
+    let count = |words: &str| told.iter().filter(|line| line.contains(words)).count();
+    assert_eq!((count("each port of a host by itself"), count("as above")), (1, 2), "{told:#?}");
+}
+
+#[test]
 fn words_are_those_of_the_file_at_hand() {
     let imported = haproxy(&listen(&format!(" bind 8.8.8.8:21050\n{SERVER}")));
     let open =
