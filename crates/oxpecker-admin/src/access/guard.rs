@@ -111,9 +111,10 @@ fn from_our_page(app: &App, headers: &HeaderMap, host: Option<&Authority>) -> Re
             (Some(origin), Some(host)) => origin == host,
             _ => false,
         };
-        // Behind another proxy the page's name may be one of `hosts`.
+        // Behind another proxy the page's name may be one of `hosts`, on the usual port: what is on
+        // others of that host is not ours.
         let settings = app.settings();
-        let is_known = origin.is_some_and(|origin| {
+        let is_known = origin.filter(|origin| origin.port().is_none()).is_some_and(|origin| {
             settings.admin.hosts.iter().any(|known| known.eq_ignore_ascii_case(origin.host()))
         });
         if is_same || is_known {

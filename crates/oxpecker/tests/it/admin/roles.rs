@@ -82,13 +82,14 @@ fn those_who_say_nothing_may_do_what_is_configured() {
 /// A page somewhere else makes the browser of an operator send something.
 #[test]
 fn other_web_sites_change_nothing() {
-    let console = Console::new("");
+    let console = Console::new("hosts = [\"lb.example\"]");
     let plain = Http::tcp(console.site.admin_addr());
     let own = format!("http://{}", console.site.admin_addr());
     let drain = |http: Http| {
         http.send("PATCH", "/api/v1/pools/p/members/m1:21050", r#"{"admin_state": "draining"}"#)
     };
-    for foreign in ["http://evil.example", "null", "http://localhost:1", "", "x"] {
+    let foreign = ["http://evil.example", "null", "http://localhost:1", "", "x"];
+    for foreign in foreign.into_iter().chain(["https://lb.example:8443", "http://xlb.example"]) {
         let reply = drain(plain.clone().by_script().header("origin", foreign));
         assert_eq!(reply.status, 403, "{foreign}: {}", reply.body);
     }
@@ -98,6 +99,7 @@ fn other_web_sites_change_nothing() {
     assert_eq!(console.get("/api/v1/pools/p/members/m1:21050")["admin_state"], "enabled");
     assert_eq!(drain(plain.clone().header("origin", &own)).status, 200);
     assert_eq!(console.get("/api/v1/pools/p/members/m1:21050")["admin_state"], "draining");
+    assert_eq!(drain(plain.header("origin", "https://lb.example")).status, 200, "another proxy");
     // No browser speaks over the socket.
     let reply = console.socket().send("PATCH", "/api/v1/nodes/m1", r#"{"admin_state": "enabled"}"#);
     assert_eq!(reply.status, 200, "{}", reply.body);
