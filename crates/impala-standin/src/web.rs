@@ -36,7 +36,7 @@ pub(crate) fn serve(server: &Arc<Server>, stream: &Stream) -> io::Result<()> {
             "GET" | "HEAD" => page(server, &line),
             _ => Page { status: "405 Method Not Allowed", ..Page::text("") },
         };
-        let close = head.has("connection", "close") || line.method != "GET";
+        let close = line.is_old || head.has("connection", "close") || line.method != "GET";
         let mut reply = format!(
             "HTTP/1.1 {}\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: {}\r\n\r\n",
             page.status,

@@ -17,6 +17,8 @@ pub(crate) struct RequestLine {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) query: String,
+    /// HTTP/1.0: the connection ends with the answer.
+    pub(crate) is_old: bool,
 }
 
 /// Headers; names in lower case.
@@ -61,7 +63,9 @@ impl<R: Read> Reader<R> {
         let mut words = line.split(' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Ok(Some(RequestLine { method: method.into(), path: path.into(), query: query.into() }))
+        let is_old = words.next() == Some("HTTP/1.0");
+        let (method, path, query) = (method.into(), path.into(), query.into());
+        Ok(Some(RequestLine { method, path, query, is_old }))
     }
 
     pub(crate) fn headers(&mut self) -> io::Result<Head> {

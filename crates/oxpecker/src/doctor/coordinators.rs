@@ -122,7 +122,7 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 /// HTTP/1.0: the answer ends with the connection.
 fn ask(stream: &mut (impl Read + Write), address: SocketAddr, path: &str) -> io::Result<Vec<u8>> {
     // In one piece: a server that wants TLS hangs up after the first.
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     stream.flush()?;
     let mut answer = Vec::new();
