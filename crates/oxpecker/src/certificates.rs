@@ -104,11 +104,7 @@ pub(crate) fn audit(mut checked: Checked) -> Result<Checked, Vec<Diagnostic>> {
         is_fatal |= finding.fatal;
         let severity = if finding.fatal { Severity::Error } else { Severity::Warning };
         let (table, key) = (&finding.table, finding.key);
-        let help = match finding.message.contains("Is a directory") {
-            true => "name each certificate's file: directories are not read",
-            false => &finding.help,
-        };
-        let found = checked.locate(severity, table, key, &finding.message, Some(help));
+        let found = checked.locate(severity, table, key, &finding.message, Some(&finding.help));
         // An inherited certificate is found with every heir.
         if !checked.warnings.contains(&found) {
             checked.warnings.push(found);

@@ -1,5 +1,6 @@
 //! What is wrong with the certificates that a configuration names, before anybody connects.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -11,7 +12,7 @@ use oxpecker_config::model::{
 use super::acme;
 use super::certificates::name_fits;
 use super::client::ClientTls;
-use super::keys;
+use super::keys::{self, KeyError};
 use super::status::{CertificateSource, CertificateStatus, SOON, Side, Stage};
 use super::verify::{names_of, validity_of};
 use crate::wording::chain;
@@ -169,11 +170,7 @@ fn audit_profile(profile: &TlsClient, now: SystemTime, findings: &mut Vec<Certif
         let pair = match keys::load(files) {
             Ok(pair) => pair,
             Err(error) => {
-                add(
-                    FATAL,
-                    chain(&error),
-                    "`openssl x509 -in FILE -noout -text` shows what it holds",
-                );
+                add(FATAL, chain(&error), help_for(&error));
                 continue;
             }
         };
@@ -241,4 +238,15 @@ fn files_of(profile: &TlsClient) -> impl Iterator<Item = &CertificateFiles> {
         Certificate::Files(files) => Some(files),
         Certificate::Acme { .. } => None,
     })
+}
+
+fn help_for(error: &KeyError) -> &'static str {
+    match error {
+        // HAProxy reads all files of one.
+        KeyError::Read { source, .. } if source.kind() == io::ErrorKind::IsADirectory => {
+            "name each certificate's file: directories are not read"
+        }
+        KeyError::Read { .. } => READABLE,
+        _ => "`openssl x509 -in FILE -noout -text` shows what it holds",
+    }
 }

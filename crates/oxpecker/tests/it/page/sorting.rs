@@ -75,6 +75,7 @@ fn statistics_are_sorted_by_a_click_and_turned_round_by_another() {
     assert_eq!(bench.sorted_by("current"), "ascending");
     // It holds while values change.
     drop(clients);
+    browser.wait_text("tr[data-key=\"pool:p\"]", "0 6 6");
     let _more: Vec<_> = (0..2).map(|_| bench.client()).collect();
     browser.wait_text("tr[data-key=\"pool:p\"]", "2 6 8");
     browser.click(&head("name"));

@@ -123,7 +123,8 @@ fn scan(to: SocketAddr, key: &str) {
     assert!(!out.lines().any(|line| line.contains(" vulnerable") && !line.contains(" not ")));
 }
 
-/// Offload and bridging, with both kinds of keys. What is passed through is the members' own.
+/// Offload, bridging and the admin side, with both kinds of keys. What is passed through is the
+/// members' own.
 #[test]
 fn sslscan_finds_nothing_weak() {
     let front = super::Front::new(1);
@@ -136,10 +137,11 @@ fn sslscan_finds_nothing_weak() {
          tls_client = \"rsa\"\ntls_server = \"serverssl\"\n",
         rsa.entry()
     );
-    let to = front.site.front();
-    let _gateway = front.site.top(&tables).start();
+    let (to, admin) = (front.site.front(), front.site.admin_addr());
+    let _gateway = front.site.top(&tables).admin("tls_client = \"rsa\"").start_with_admin();
     scan(to, "ECDSA");
     scan(bridged, "RSA");
+    scan(admin, "RSA");
 }
 
 #[test]
