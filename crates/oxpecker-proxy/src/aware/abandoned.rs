@@ -165,7 +165,7 @@ async fn cancel_orphans(shared: &Shared, session: &Arc<Session>) {
     }
 }
 
-async fn close(shared: &Shared, session: &Session) {
+async fn close(shared: &Shared, session: &Arc<Session>) {
     let id = session.id.map(|id| id.to_string()).unwrap_or_default();
     let (coordinator, user) = (&session.place, &session.user);
     match kill::close(shared, session, OperationEnd::Abandoned).await {

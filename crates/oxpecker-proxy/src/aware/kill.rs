@@ -81,7 +81,7 @@ pub(super) async fn cancel(
 
 pub(super) async fn close(
     shared: &Shared,
-    session: &Session,
+    session: &Arc<Session>,
     end: OperationEnd,
 ) -> Result<Killed, ErrandError> {
     let (Some(id), Some(secret)) = (session.id, session.secret()) else {
@@ -89,7 +89,7 @@ pub(super) async fn close(
     };
     let call = call::close_session(id, secret.bytes());
     let answer = errand::run(shared, session, Dialect::Hs2, &call).await?;
-    shared.sessions.closed(id, end);
+    shared.sessions.closed(session, end);
     Ok(match answer {
         Answer::Done => Killed::Done,
         Answer::Unknown => Killed::Over,

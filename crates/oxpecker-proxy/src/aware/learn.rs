@@ -279,7 +279,7 @@ impl Memory {
         }
         if method == Method::CloseSession && was_accepted {
             self.uses.retain(|known| known.session().id != Some(id));
-            self.shared.sessions.closed(id, OperationEnd::SessionClosed);
+            self.shared.sessions.closed(&session, OperationEnd::SessionClosed);
         } else if method.makes_operation() {
             let asked = asked.unwrap_or_else(|| self.asked(call));
             self.begin(asked, reply, session);
@@ -415,7 +415,7 @@ impl Memory {
             && is_held(session.secret(), secret, true)
         {
             self.uses.retain(|known| known.session().id != Some(id));
-            sessions.closed(id, OperationEnd::CoordinatorLost);
+            sessions.closed(&session, OperationEnd::CoordinatorLost);
         }
     }
 

@@ -122,9 +122,15 @@ impl Registry {
         shard.sessions.insert(id, Arc::clone(session));
     }
 
-    pub(crate) fn closed(&self, id: Id, end: OperationEnd) {
-        let Some(session) = self.shard(id).sessions.remove(&id) else { return };
-        self.end_operations(&session, end);
+    /// Forgets a session, but not another one of the same id.
+    pub(crate) fn closed(&self, session: &Arc<Session>, end: OperationEnd) {
+        if let Some(id) = session.id {
+            let mut shard = self.shard(id);
+            if shard.sessions.get(&id).is_some_and(|known| Arc::ptr_eq(known, session)) {
+                shard.sessions.remove(&id);
+            }
+        }
+        self.end_operations(session, end);
     }
 
     /// Ends whatever a session has open.

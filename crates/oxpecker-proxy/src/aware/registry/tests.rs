@@ -85,7 +85,11 @@ fn a_session_that_closes_ends_its_operations_and_no_other() {
     let registry = Registry::default();
     let (first, second) = (session(&registry, 1), session(&registry, 2));
     let (mine, other) = (operation(&registry, &first, 3), operation(&registry, &second, 4));
-    registry.closed(Id([1; 16]), OperationEnd::CoordinatorLost);
+    // Of the same id, but not known by it.
+    let stranger = Registry::default();
+    registry.closed(&session(&stranger, 1), OperationEnd::SessionClosed);
+    assert!(registry.session(Id([1; 16])).is_some());
+    registry.closed(&first, OperationEnd::CoordinatorLost);
     assert!(registry.session(Id([1; 16])).is_none() && registry.session(Id([2; 16])).is_some());
     let end = |operation: &Operation| operation.view().end;
     assert_eq!((end(&mine), end(&other)), (Some(OperationEnd::CoordinatorLost), None));
