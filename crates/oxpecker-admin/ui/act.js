@@ -149,7 +149,7 @@ function ask(action, data, opener) {
   refused.setAttribute("role", "alert");
   const more = element("p");
   const confirm = element("button", { type: "submit", textContent: action.button });
-  const cancel = element("button", { type: "button", textContent: "Cancel", onclick: () => dialog.close() });
+  const cancel = element("button", { type: "button", textContent: "Go back", onclick: () => dialog.close() });
   const fields = (action.fields ?? []).map(({ label, ...input }) =>
     element("label", { textContent: label }, [element("input", { autocomplete: "off", ...input })]));
   const lines = action.lines.map(({ text, warning }) =>
