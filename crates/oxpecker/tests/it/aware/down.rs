@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use oxpecker_testkit::client::{Ending, Talk, connect};
 use oxpecker_testkit::{Gateway, Member, wait_until};
 
-use super::unanswered::{KERBEROS, Then, check_end, play_server, record};
-use super::{aware, recording};
+use super::aware;
+use super::unanswered::{KERBEROS, Then, check_end, play_server, record, say_up_to_the_statement};
 
 /// A client with a statement on its way, whose member was marked down and goes on serving.
 struct Down {
@@ -34,16 +34,7 @@ fn down(service_down: &str) -> Down {
     let gateway = site.start();
     gateway.out.wait("member changed health");
     let mut client = connect(site.front());
-    for line in recording(KERBEROS) {
-        if !line.by_client {
-            assert_eq!(client.hear(line.bytes.len()), line.bytes, "{}", line.what);
-            continue;
-        }
-        client.say(&line.bytes);
-        if line.is_statement() {
-            break;
-        }
-    }
+    say_up_to_the_statement(&mut client, KERBEROS);
     wait_until("the member has the statement", || asked.load(Ordering::Relaxed) == 1);
     health.kill();
     gateway.out.wait("member is down");

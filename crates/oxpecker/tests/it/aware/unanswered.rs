@@ -71,16 +71,7 @@ impl Play {
         });
         let gateway = site.start_with_admin();
         let mut client = connect(site.front());
-        for line in recording(name) {
-            if !line.by_client {
-                assert_eq!(client.hear(line.bytes.len()), line.bytes, "{}", line.what);
-                continue;
-            }
-            client.say(&line.bytes);
-            if line.is_statement() {
-                break;
-            }
-        }
+        say_up_to_the_statement(&mut client, name);
         wait_until("the member has the statement", || asked.load(Ordering::Relaxed) == 1);
         let http = Http::tcp(site.admin_addr()).by_script();
         Self { gateway, client, member, http }
@@ -93,6 +84,21 @@ impl Play {
         check_end(&record, end, by, sql_state);
         assert_eq!(record["coordinator"], self.member.addr().to_string(), "{record}");
         assert!(record["statement"].as_str().is_some_and(|text| !text.is_empty()), "{record}");
+    }
+}
+
+/// Plays the client's part of a recording as far as its first statement.
+#[track_caller]
+pub(super) fn say_up_to_the_statement(client: &mut TcpStream, name: &str) {
+    for line in recording(name) {
+        if !line.by_client {
+            assert_eq!(client.hear(line.bytes.len()), line.bytes, "{}", line.what);
+            continue;
+        }
+        client.say(&line.bytes);
+        if line.is_statement() {
+            break;
+        }
     }
 }
 
