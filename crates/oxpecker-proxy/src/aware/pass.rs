@@ -181,7 +181,10 @@ impl Exchange<'_> {
     /// A server that refuses a log-in may answer without having read all, and close. That answer is
     /// what its client needs.
     async fn early_answer(&mut self, index: usize, whole: bool) -> Result<(), Failed> {
-        let response = self.read_response(index).await?;
+        // One that took nothing more may say nothing either.
+        let patience = self.patience();
+        let heard = patience.within(self.read_response(index)).await;
+        let response = heard.unwrap_or(Err(Failed::LOST))?;
         if response.status == http::OK {
             return Err(Failed::LOST);
         }

@@ -149,6 +149,33 @@ fn a_call_that_is_being_sent_to_a_member_that_goes_down_is_answered() {
     drop(stop);
 }
 
+/// Over HTTP an answer may come before all is sent, but it is not waited for without end.
+#[test]
+fn a_member_that_takes_nothing_and_says_nothing_is_given_up() {
+    let site = hasty("hs2-http");
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let stopped = std::sync::Mutex::new(stopped);
+    let _member = Member::serve(site.member_addr(1), move |stream| {
+        let _ = stopped.lock().unwrap().recv();
+        drop(stream);
+    });
+    let _gateway = site.start();
+    let mut client = connect(site.front());
+    let mut sending = client.try_clone().unwrap();
+    let length = 64u32 << 20;
+    let head = b"\x80\x01\0\x01\0\0\0\x05Other\0\0\0\x07\x0c\0\x01\x08\0\x01\0\0\0\x01\x0b\0\x02";
+    let sender = std::thread::spawn(move || {
+        let request = post("/", "", head.len() + 4 + length as usize + 2);
+        let text = vec![b'x'; length as usize];
+        let parts = [&request[..], head, &length.to_be_bytes(), &text, b"\0\0"];
+        parts.iter().try_for_each(|part| sending.write_all(part))
+    });
+    assert_eq!(hear_answer(&mut client, 0), "HTTP/1.1 200 OK");
+    assert!(client.hear(17).starts_with(b"\x80\x01\0\x03\0\0\0\x05Other\0\0\0\x07"));
+    sender.join().unwrap().unwrap();
+    drop(stop);
+}
+
 /// Otherwise it would count at a coordinator that has begun anew, and nobody would be sent there.
 #[test]
 fn a_line_that_is_closed_while_its_client_rests_counts_no_more() {
